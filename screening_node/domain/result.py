@@ -213,7 +213,8 @@ class ScreeningResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready data, rounded so that it is equal after a round trip."""
-        return _rounded(asdict(self))
+        data: dict[str, Any] = _rounded(asdict(self))
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ScreeningResult:
