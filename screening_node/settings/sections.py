@@ -1,0 +1,226 @@
+"""What a node can be told, section by section; frozen, unknown keys refused.
+
+Clinical choices (bundle, reference table, thresholds) have no default on purpose: a site that misspells one must
+not get another silently. Every check here is one that needs no network and changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from screening_node.errors import Misconfigured
+from screening_node.settings.tables import load_reference_table, load_threshold_set
+
+ENVIRONMENT_PREFIX = "SCREENING_NODE__"
+_EVERYWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"})
+
+
+def wrong(message: str, fix: str) -> PydanticCustomError:
+    """A validation error that carries how to mend it."""
+    return PydanticCustomError("site", "{reason}", {"reason": message, "fix": fix})
+
+
+def _ae_title(value: str) -> str:
+    """PS3.5 table 6.2-1, AE: 1 to 16 characters of the default repertoire, no backslash, no control characters."""
+    if not re.fullmatch(r"[ -\[\]-~]{1,16}", value) or value != value.strip():
+        raise wrong(
+            f"{value!r} is no AE title",
+            "Use 1 to 16 ASCII characters, no backslash, no space at either end, for example SCREENING_NODE.",
+        )
+    return value
+
+
+def _bundle(path: Path) -> Path:
+    if not (path / "card.toml").is_file():
+        raise wrong(f"no weight bundle at {path}: it has no card.toml", "Name a folder under models/chest_film.")
+    return path
+
+
+def _reference(path: Path) -> Path:
+    _translated(load_reference_table, path)
+    return path
+
+
+def _thresholds(path: Path) -> Path:
+    _translated(load_threshold_set, path)
+    return path
+
+
+def _translated(load: object, path: Path) -> None:
+    assert callable(load)
+    try:
+        load(path)
+    except Misconfigured as error:
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml")))
+        fix = error.fix if path.is_file() else f"Use one of: {known}; or the path of a TOML file of your own."
+        raise wrong(error.message.rstrip("."), fix) from error
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^\S+$")]
+Age = Annotated[int, Field(ge=0, le=130)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NodeSection(_Section):
+    """How modalities and PACS reach this node."""
+
+    ae_title: AeTitle = "SCREENING_NODE"
+    host: Host = "0.0.0.0"
+    port: Port = 11112
+    max_associations: Annotated[int, Field(ge=1, le=1000)] = 32
+
+
+class DestinationSection(_Section):
+    """One PACS that gets every report."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    ae_title: AeTitle
+    host: Host
+    port: Port
+
+
+class StoreSection(_Section):
+    """Where rows and bytes are kept; ``url`` may hold a password and is masked in every repr."""
+
+    url: SecretStr
+    archive: Path
+
+    @field_validator("url")
+    @classmethod
+    def _known_url(cls, value: SecretStr) -> SecretStr:
+        try:
+            make_url(value.get_secret_value()).get_dialect().import_dbapi()
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise wrong(
+                "not a database address that this installation can open",
+                "Use sqlite:///PATH, or install the driver of the database that it names.",
+            ) from error
+        return value
+
+    @property
+    def safe_url(self) -> str:
+        """The address with its password masked, for people's eyes."""
+        return make_url(self.url.get_secret_value()).render_as_string(hide_password=True)
+
+
+class ChestFilmSection(_Section):
+    """What the chest-film pathway judges with."""
+
+    bundle: Annotated[Path, AfterValidator(_bundle)]
+    reference: Annotated[Path, AfterValidator(_reference)]
+    thresholds: Annotated[Path, AfterValidator(_thresholds)]
+    age_range: tuple[Age, Age] = (40, 90)
+
+    @field_validator("age_range")
+    @classmethod
+    def _ascending(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise wrong(f"{value[0]} is above {value[1]}", "Write the lower age first, for example [40, 90].")
+        return value
+
+
+class PathwaysSection(_Section):
+    """One section for each kind of exam that the node judges."""
+
+    chest_film: ChestFilmSection
+
+
+class AlarmsSection(_Section):
+    """When films of one patient share an alarm."""
+
+    window_months: Annotated[int, Field(ge=0, le=240)] = 12
+
+
+class ReportsSection(_Section):
+    """What is reported to PACS."""
+
+    refusals: bool = True
+
+
+class WorkerSection(_Section):
+    """How films are judged."""
+
+    batch: Annotated[int, Field(ge=1, le=256)] = 8
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 60
+
+
+class IntakeSection(_Section):
+    """Limits on what is accepted."""
+
+    max_object_mib: Annotated[int, Field(ge=1, le=4096)] = 1024
+    min_free_mib: Annotated[int, Field(ge=0)] = 512
+    max_pdu: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
+    network_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60
+
+
+class DeliverySection(_Section):
+    """How stubbornly reports are sent."""
+
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30
+    give_up_days: Annotated[float, Field(gt=0, le=365)] = 7
+
+
+class Settings(BaseSettings):
+    """Everything that this node was told. Made by ``load_settings``, which merges file and environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    node: NodeSection = NodeSection()
+    destinations: tuple[DestinationSection, ...] = ()
+    store: StoreSection
+    pathways: PathwaysSection
+    alarms: AlarmsSection = AlarmsSection()
+    reports: ReportsSection = ReportsSection()
+    worker: WorkerSection = WorkerSection()
+    intake: IntakeSection = IntakeSection()
+    delivery: DeliverySection = DeliverySection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load_settings`` hands over: it has merged the environment already, to resolve names."""
+        return (init_settings,)
+
+    @field_validator("destinations")
+    @classmethod
+    def _distinct(cls, value: tuple[DestinationSection, ...], info: ValidationInfo) -> tuple[DestinationSection, ...]:
+        names = [destination.name for destination in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise wrong(f"more than one is named {', '.join(twice)}", "Give each destination a name of its own.")
+        node = info.data.get("node")
+        own = [destination.name for destination in value if node is not None and _is_node(destination, node)]
+        if own:
+            raise wrong(
+                f"{', '.join(own)} is this node itself", "Name the PACS's host and port: reports must leave the node."
+            )
+        return value
+
+
+def _is_node(destination: DestinationSection, node: NodeSection) -> bool:
+    """Whether sending there would send to ourselves."""
+    here = destination.host == node.host or {destination.host, node.host} <= _EVERYWHERE
+    return here and destination.port == node.port
