@@ -1,0 +1,1 @@
+"""What the node remembers: rows in a database, bytes in a folder. Only this room writes SQL."""
