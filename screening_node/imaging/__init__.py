@@ -1,0 +1,1 @@
+"""From DICOM headers and pixel data to plain values: no network, no torch."""
