@@ -1,0 +1,198 @@
+"""The intake as a service: listens, serves associations on threads, stops cleanly."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pydicom.config
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, _config, evt
+from pynetdicom._globals import ALL_TRANSFER_SYNTAXES
+from pynetdicom.association import Association
+from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from screening_node.domain.exam import ExamKey, Patient
+from screening_node.errors import Misconfigured
+from screening_node.intake.handlers import StoreHandler, ae_title_of
+from screening_node.intake.listener import IntakeListener
+from screening_node.intake.reception import SpoolingProvider
+from screening_node.intake.spool import Spool
+from screening_node.intake.statuses import IntakeStatus
+from screening_node.store.archive import Archive
+from screening_node.store.session import Store
+
+logger = logging.getLogger(__name__)
+
+#: What no archive can keep: pixel data that lie elsewhere (JPIP, PS3.5 A.6 to A.7), or that are a live stream (A.11).
+_NOT_ARCHIVABLE = ("JPIP", "SMPTE")
+_DRAIN_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeConfig:
+    """Where the intake listens and what it takes. Timeouts in seconds, sizes in bytes; port 0 takes a free one.
+
+    ``idle_timeout`` ends a connection that never asks for an association; ``network_timeout`` an association, or
+    a transfer, that stalls; ``drain_seconds`` is what running associations get to end by themselves at a stop.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    max_pdu: int = 131072
+    max_associations: int = 64
+    network_timeout: float = 60.0
+    idle_timeout: float = 30.0
+    drain_seconds: float = 3.0
+    min_free_bytes: int = 512 * 1024 * 1024
+    max_object_bytes: int = 1024 * 1024 * 1024
+
+
+class Intake:
+    """A storage and verification SCP over a store and an archive."""
+
+    def __init__(
+        self,
+        config: IntakeConfig,
+        store: Store,
+        archive: Archive,
+        route: Callable[[Dataset], ExamKey],
+        patient_of: Callable[[Dataset], Patient],
+    ) -> None:
+        self._config = config
+        self._archive = archive
+        self._handler = StoreHandler(store=store, archive=archive, route=route, patient_of=patient_of)
+        self._listener: IntakeListener | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> int:
+        """Listen; returns the port. Raises Misconfigured where the address cannot be bound."""
+        config = self._config
+        try:
+            listener = IntakeListener(
+                _application_entity(config),
+                (config.host, config.port),
+                supported_contexts(),
+                self._event_handlers(),
+                self._provider_for,
+            )
+        except OSError as error:
+            raise Misconfigured(
+                f"The node cannot listen on {config.host}:{config.port} ({error.strerror}).",
+                fix="Change [node] host or port, or stop the program that holds that port.",
+            ) from error
+        self._listener = listener
+        self._thread = threading.Thread(target=listener.serve_forever, args=(0.2,), name="intake-listener", daemon=True)
+        self._thread.start()
+        port = int(listener.server_address[1])
+        logger.info("Listening as %s on %s:%d", config.ae_title, config.host, port)
+        return port
+
+    def stop(self) -> None:
+        """Take no more associations, let the running ones end for a while, then abort them."""
+        if self._listener is None:
+            return
+        listener, self._listener = self._listener, None
+        listener.stop_listening()
+        if not self._drained(listener, self._config.drain_seconds):
+            for association in listener.active_associations:
+                logger.warning("Aborting the association of %s: the node stops.", ae_title_of(association))
+                association.abort()
+            self._drained(listener, 2.0)
+
+    def _drained(self, listener: IntakeListener, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while listener.active_associations:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_DRAIN_POLL_SECONDS)
+        return True
+
+    def _provider_for(self, association: Association) -> SpoolingProvider:
+        return SpoolingProvider(
+            association,
+            new_spool=lambda: Spool(self._archive, self._config.max_object_bytes),
+            min_free=self._config.min_free_bytes,
+            on_refused=self._handler.report_refusal,
+        )
+
+    def _event_handlers(self) -> list[evt.EventHandlerType]:
+        return [
+            (evt.EVT_C_STORE, self._handler.on_c_store),
+            (evt.EVT_C_ECHO, _on_c_echo),
+            (evt.EVT_ACCEPTED, _log_refused_contexts),
+        ]
+
+
+def run_intake(
+    config: IntakeConfig,
+    store: Store,
+    archive: Archive,
+    route: Callable[[Dataset], ExamKey],
+    patient_of: Callable[[Dataset], Patient],
+    stop: threading.Event,
+    ready: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until ``stop`` is set. ``ready`` hears the port once it listens. Raises Misconfigured."""
+    quiet_libraries()
+    intake = Intake(config, store, archive, route, patient_of)
+    port = intake.start()
+    try:
+        if ready is not None:
+            ready(port)
+        stop.wait()
+    finally:
+        intake.stop()
+
+
+def quiet_libraries() -> None:
+    """Keep patients' data out of the logs and warnings of the DICOM libraries, for this whole process.
+
+    pynetdicom prints identifiers at its debug level, and pydicom's validation quotes the value that it warns of.
+    """
+    _config.LOG_HANDLER_LEVEL = "none"
+    logging.getLogger("pynetdicom").setLevel(logging.WARNING)
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
+
+
+def supported_contexts() -> list[PresentationContext]:
+    """Verification, and every storage class in every transfer syntax that can be archived (PS3.4 annex B.5)."""
+    syntaxes = archivable_transfer_syntaxes()
+    storage = [build_context(str(context.abstract_syntax), syntaxes) for context in AllStoragePresentationContexts]
+    return [build_context(Verification), *storage]
+
+
+def archivable_transfer_syntaxes() -> list[str]:
+    """In the order of preference for a context that offers several: as they are easiest to read again."""
+    first = [str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)]
+    rest = [uid for uid in ALL_TRANSFER_SYNTAXES if not UID(uid).name.startswith(_NOT_ARCHIVABLE)]
+    return first + [uid for uid in rest if uid not in first]
+
+
+def _application_entity(config: IntakeConfig) -> AE:
+    entity = AE(ae_title=config.ae_title)
+    entity.maximum_pdu_size = config.max_pdu
+    entity.maximum_associations = config.max_associations
+    entity.acse_timeout = config.idle_timeout
+    entity.network_timeout = config.network_timeout
+    entity.dimse_timeout = config.network_timeout
+    return entity
+
+
+def _on_c_echo(event: evt.Event) -> int:
+    return int(IntakeStatus.SUCCESS)
+
+
+def _log_refused_contexts(event: evt.Event) -> None:
+    """A SOP class or transfer syntax that the node does not know is refused by PS3.8 result 3 or 4; say which."""
+    for context in event.assoc.rejected_contexts:
+        syntax = context.abstract_syntax
+        logger.warning("Refused presentation context %s offered by %s", syntax, ae_title_of(event.assoc))

@@ -1,0 +1,148 @@
+"""The bytes of one data set on their way from the socket to the disk; never held whole in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import UID
+from pynetdicom.dsutils import create_file_meta
+
+from screening_node.errors import DiskFull, StoreUnavailable
+from screening_node.intake.header import Spooled
+from screening_node.intake.refused import Refused
+from screening_node.intake.statuses import IntakeStatus
+from screening_node.store.archive import Archive
+
+_WRITE_BUFFER = 262144
+
+
+def part10_preamble(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, calling_ae: str) -> bytes:
+    """Preamble, prefix and File Meta Information (PS3.10 section 7.1) for an object that came over the network."""
+    meta = create_file_meta(
+        sop_class_uid=UID(sop_class_uid),
+        sop_instance_uid=UID(sop_instance_uid),
+        transfer_syntax=UID(transfer_syntax_uid),
+    )
+    meta.SourceApplicationEntityTitle = calling_ae
+    out = DicomBytesIO()
+    out.write(b"\0" * 128 + b"DICM")
+    write_file_meta_info(out, meta, enforce_standard=True)
+    return out.getvalue()
+
+
+class Spool:
+    """A temporary file that takes fragments as they come.
+
+    Once a fragment cannot be taken (disk full, object too large) the file is removed at once and the rest is read
+    and dropped, so that the sender hears the named status and the association lives on. Written by the network
+    thread, settled by the association's; a lock keeps a late fragment from touching a removed file.
+    """
+
+    def __init__(self, archive: Archive, max_bytes: int) -> None:
+        self._archive = archive
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._offset = 0
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self._identity = ("", "", "")
+        self.refused: Refused | None = None
+        self.calling_ae = ""
+
+    def open(
+        self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, calling_ae: str, min_free: int
+    ) -> None:
+        """Make the file and write its meta header; a disk without ``min_free`` bytes refuses the object."""
+        self._identity = (sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        self.calling_ae = calling_ae
+        preamble = part10_preamble(
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            calling_ae=calling_ae,
+        )
+        try:
+            if self._archive.free_bytes() < min_free:
+                raise DiskFull("The archive's disk has less free space than the node keeps in reserve.")
+            with self._lock:
+                self._path = self._archive.spool()
+                self._file = self._path.open("xb", buffering=_WRITE_BUFFER)
+                self._offset = self._file.write(preamble)
+        except (OSError, DiskFull, StoreUnavailable) as error:
+            self.refuse(_no_room(error))
+
+    def write(self, fragment: memoryview) -> None:
+        """Take one fragment, or drop it where the object is refused already."""
+        with self._lock:
+            if self._file is None:
+                return
+            self._size += len(fragment)
+            if self._size <= self._max_bytes:
+                try:
+                    self._file.write(fragment)
+                    self._digest.update(fragment)
+                    return
+                except OSError as error:
+                    refused = _no_room(error)
+            else:
+                refused = Refused(IntakeStatus.OBJECT_TOO_LARGE, f"Larger than {self._max_bytes} bytes.")
+        self.refuse(refused)
+
+    def refuse(self, refused: Refused) -> None:
+        """Remove the file; the first reason is the one that counts."""
+        self.refused = self.refused or refused
+        self.discard()
+
+    def complete(self) -> Spooled:
+        """Close the file after the last fragment. Raises Refused where the object was refused on the way."""
+        try:
+            with self._lock:
+                if self._file is not None:
+                    self._file.close()
+                    self._file = None
+        except OSError as error:
+            self.refuse(_no_room(error))
+        if self.refused is not None:
+            raise self.refused
+        if self._path is None:
+            raise Refused(IntakeStatus.PROCESSING_FAILURE, "The association ended before the object was kept.")
+        return Spooled(
+            path=self._path,
+            offset=self._offset,
+            size=self._size,
+            sha256=self._digest.hexdigest(),
+            sop_class_uid=self._identity[0],
+            sop_instance_uid=self._identity[1],
+            transfer_syntax_uid=self._identity[2],
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of it is left in the spool folder."""
+        return self._path is None
+
+    def discard(self) -> None:
+        """Close and remove the temporary file if it is still there; harmless to repeat or after it was kept."""
+        with self._lock:
+            file, path = self._file, self._path
+            self._file = self._path = None
+        if file is not None:
+            with contextlib.suppress(OSError):  # a full disk shows again as the buffer is flushed; the file goes anyway
+                file.close()
+        if path is not None:
+            self._archive.discard(path)
+
+
+def _no_room(error: Exception) -> Refused:
+    """The spool cannot be written, whatever the cause: out of resources, and the sender may try again."""
+    if isinstance(error, StoreUnavailable):
+        return Refused(IntakeStatus.STORE_UNAVAILABLE, "The archive cannot be reached.")
+    return Refused(IntakeStatus.OUT_OF_DISK, "The archive's disk is full or cannot be written.")
