@@ -48,7 +48,7 @@ class SpoolingProvider(DIMSEServiceProvider):
         self._on_refused = on_refused
         self._current: Spool | None = None
         self._unsettled: list[Spool] = []
-        self._waiting: dict[int, Spool] = {}
+        self._waiting: list[tuple[C_STORE, Spool]] = []
         self._closed = False
 
     def receive_primitive(self, primitive: P_DATA) -> None:
@@ -62,7 +62,11 @@ class SpoolingProvider(DIMSEServiceProvider):
 
     def take(self, request: C_STORE) -> Spool | None:
         """The spool of a request whose data set came; None where it came without one."""
-        return self._waiting.pop(id(request), None)
+        for entry in self._waiting:
+            if entry[0] is request:
+                self._waiting.remove(entry)
+                return entry[1]
+        return None
 
     def close(self) -> None:
         """The association ended: whatever was not kept goes."""
@@ -88,7 +92,7 @@ class SpoolingProvider(DIMSEServiceProvider):
         if pending + len(data) > _LONGEST_COMMAND:
             raise ValueError("command set too long")
         single = P_DATA()
-        single.presentation_data_value_list = [(context_id, data)]
+        single.presentation_data_value_list.append((context_id, data))
         super().receive_primitive(single)
         if data[0] & _LAST and self.message is not None:
             if not isinstance(self.message, C_STORE_RQ):
@@ -128,10 +132,10 @@ class SpoolingProvider(DIMSEServiceProvider):
             self._answer(message, message.context_id, spool.refused)
             self._on_refused(self.assoc, "", spool.refused)
             return
-        command.AffectedSOPInstanceUID = str(command.AffectedSOPInstanceUID).rstrip(" \0")
+        command["AffectedSOPInstanceUID"].value = str(command.AffectedSOPInstanceUID).rstrip(" \0")
         request = message.message_to_primitive()
         assert isinstance(request, C_STORE)
-        self._waiting[id(request)] = spool
+        self._waiting.append((request, spool))
         self.msg_queue.put((message.context_id, request))
 
     def _answer(self, message: DIMSEMessage, context_id: int, refused: Refused) -> None:
@@ -140,7 +144,7 @@ class SpoolingProvider(DIMSEServiceProvider):
         response.MessageIDBeingRespondedTo = int(message.command_set.MessageID)
         response.AffectedSOPClassUID = self.assoc._accepted_cx[context_id].abstract_syntax
         response.Status = int(refused.status)
-        response.ErrorComment = refused.reason
+        response.ErrorComment = refused.reason  # type: ignore[assignment]
         self.send_msg(response, context_id)
 
     def _abort(self) -> None:
