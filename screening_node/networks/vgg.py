@@ -1,0 +1,74 @@
+"""Convolutional parts for the crops: torchvision's VGG at the paper's size, and a narrow VGG-like one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from screening_node.networks.torchvision_import import torchvision_models
+
+#: torchvision VGGs whose convolutional part can be used; all give 512 features from 3 channels.
+TORCHVISION_VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
+_VGG_FEATURES = 512
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """GroupNorm with the most groups up to 8 that divide the channels.
+
+    BatchNorm drifted with the small batches that two cores allow (design: phantom, "Learning").
+    """
+    groups = next(groups for groups in range(8, 0, -1) if channels % groups == 0)
+    return nn.GroupNorm(groups, channels)
+
+
+class ConvNorm(nn.Sequential):
+    """3 x 3 convolution, GroupNorm, ReLU; (B, I, H, W) -> (B, O, H / stride, W / stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            group_norm(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class TorchvisionVgg(nn.Module):
+    """The convolutional part of a torchvision VGG (VGG16: 14,714,688 parameters), then global average pooling.
+
+    (B, 1 or 3, S, S) -> (B, 512); one channel is repeated three times. From scratch: nothing is downloaded.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.features = getattr(torchvision_models(), name)(weights=None).features
+        self.width = _VGG_FEATURES
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features."""
+        maps: Tensor = self.features(images.expand(-1, 3, -1, -1))
+        return maps.mean(dim=(-2, -1))
+
+
+class NarrowVgg(nn.Module):
+    """VGG's shape with fewer channels and GroupNorm: one stage a width, each ending in 2 x 2 max pooling.
+
+    (B, C, S, S) -> (B, widths[-1]); S a multiple of 2 ** len(widths). ``convolutions`` has one count a stage.
+    """
+
+    def __init__(self, channels: int, widths: Sequence[int], convolutions: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = channels
+        for width, count in zip(widths, convolutions, strict=True):
+            for _ in range(count):
+                layers.append(ConvNorm(inputs, width))
+                inputs = width
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.width = inputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features."""
+        maps: Tensor = self.features(images)
+        return maps.mean(dim=(-2, -1))
