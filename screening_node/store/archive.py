@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from screening_node.errors import DiskFull, Misconfigured, StoreUnavailable
+from screening_node.errors import DiskFull, Misconfigured, StoreUnavailable, UnreadableObject
 
 _SPOOL = "incoming"
 _OBJECTS = "objects"
@@ -87,6 +87,20 @@ class Archive:
     def path(self, relative: str) -> Path:
         """Where a kept file lies."""
         return self._root / relative
+
+    def existing(self, relative: str) -> Path:
+        """Where a kept file lies, once it is certain that it does.
+
+        Raises StoreUnavailable where the whole archive is away, UnreadableObject where only this file is.
+        """
+        path = self.path(relative)
+        if path.is_file():
+            return path
+        if not (self._root / _OBJECTS).is_dir():
+            raise StoreUnavailable(f"The archive {self._root} is gone.", fix="Mount it, or check [store] archive.")
+        raise UnreadableObject(
+            f"The file {relative} is missing from the archive.", fix="Restore it from a backup, then retry the exam."
+        )
 
     def discard(self, temp: Path) -> None:
         """Remove a spooled file that will not be kept; it may be gone already."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from screening_node.domain.alarm import AlarmDecision
+from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.domain.result import ScreeningResult
 from screening_node.errors import NotFound
@@ -134,9 +134,13 @@ class Exam:
     paths: tuple[str, ...]
 
 
-def exam(tx: sa.Connection, exam_id: int) -> Exam:
-    """Read an exam. A film without a study date counts as taken on the day that it arrived. Raises NotFound."""
-    row = tx.execute(sa.select(t.exams).where(t.exams.c.id == exam_id)).first()
+def exam(tx: sa.Connection, exam_id: int, *, lock: bool = False) -> Exam:
+    """Read an exam. A film without a study date counts as taken on the day that it arrived. Raises NotFound.
+
+    ``lock``: no instance can join the exam until the transaction ends.
+    """
+    statement = sa.select(t.exams).where(t.exams.c.id == exam_id)
+    row = tx.execute(statement.with_for_update() if lock else statement).first()
     if row is None:
         raise NotFound(f"There is no exam {exam_id}.", fix="List them: screening-node exams list.")
     paths = sa.select(t.instances.c.path).where(t.instances.c.exam_id == exam_id).order_by(t.instances.c.id)
@@ -166,33 +170,63 @@ def patient_of(row: Any) -> Patient:
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentResult:
-    """The result that stands for an exam now."""
+    """The result that stands for an exam now, with the decision that it led to.
+
+    ``requested_at`` is the stored time of the job that gave it.
+    """
 
     id: int
     revision: int
     result: ScreeningResult
-    alarm_status: str
+    alarm: AlarmDecision
+    requested_at: dt.datetime
+
+    def says(self, result: ScreeningResult, alarm: AlarmDecision) -> bool:
+        """Whether a new judgement says the same; then this result and its decision stand, and are no new revision.
+
+        The step may differ: an alarm that this very result opened is one to update when it is judged again.
+        """
+        return self.result.sha256 == result.sha256 and self.alarm.status == alarm.status
 
 
 def current_result(tx: sa.Connection, exam_id: int) -> CurrentResult | None:
     """The exam's current result, or None where it was never judged."""
-    row = tx.execute(sa.select(t.results).where(t.results.c.exam_id == exam_id, t.results.c.current)).first()
+    row = tx.execute(
+        sa.select(t.results, t.jobs.c.requested_at)
+        .join(t.jobs, t.jobs.c.id == t.results.c.job_id)
+        .where(t.results.c.exam_id == exam_id, t.results.c.current)
+    ).first()
     if row is None:
         return None
-    result = ScreeningResult.from_dict(row.document)
-    return CurrentResult(id=row.id, revision=row.revision, result=result, alarm_status=row.alarm_status)
+    return CurrentResult(
+        id=row.id,
+        revision=row.revision,
+        result=ScreeningResult.from_dict(row.document),
+        alarm=AlarmDecision(
+            step=AlarmStep(row.alarm_step),
+            status=AlarmStatus(row.alarm_status),
+            reason=row.alarm_reason,
+            alarm=row.alarm if row.alarm_step == AlarmStep.UPDATE else None,
+        ),
+        requested_at=row.requested_at,
+    )
 
 
-def revision_for(tx: sa.Connection, exam_id: int, result: ScreeningResult, alarm: AlarmDecision) -> int:
-    """The revision that a result has or would get: one that says the same as the current one is the current one."""
-    current = current_result(tx, exam_id)
-    if current is None:
-        return 1
-    return current.revision if _says_the_same(current, result, alarm) else current.revision + 1
+def report_of(tx: sa.Connection, exam_id: int, revision: int) -> tuple[str, str] | None:
+    """SOP Class and SOP Instance UID of the report on a revision of an exam's result, or None where none was made."""
+    row = tx.execute(
+        sa.select(t.outbox.c.sop_class_uid, t.outbox.c.sop_instance_uid)
+        .join(t.results, t.results.c.id == t.outbox.c.result_id)
+        .where(t.results.c.exam_id == exam_id, t.results.c.revision == revision)
+        .order_by(t.outbox.c.id)
+    ).first()
+    return None if row is None else (row.sop_class_uid, row.sop_instance_uid)
 
 
-def _says_the_same(current: CurrentResult, result: ScreeningResult, alarm: AlarmDecision) -> bool:
-    return current.result.sha256 == result.sha256 and current.alarm_status == alarm.status
+def destinations_of(tx: sa.Connection, result_id: int) -> frozenset[str]:
+    """The destinations that are owed, or were given, the report on a result."""
+    rows = tx.execute(sa.select(t.outbox.c.destination).where(t.outbox.c.result_id == result_id))
+    return frozenset(rows.scalars())
 
 
 def commit_result(
@@ -210,13 +244,13 @@ def commit_result(
     The caller's transaction also ends the job (``queue.complete``), which is what fences it.
     """
     current = current_result(tx, exam.id)
-    number = alarms.apply(tx, alarm, key=exam.patient_key, result=result, study_date=exam.study_date, now=now)
-    if current is not None and _says_the_same(current, result, alarm):
+    if current is not None and current.says(result, alarm):
         result_id = current.id
     else:
+        number = alarms.apply(tx, alarm, key=exam.patient_key, result=result, study_date=exam.study_date, now=now)
         result_id = _insert_result(tx, current, exam.id, job_id, result, alarm, number, now)
-    if number is not None:
-        alarms.link(tx, number, result_id, exam.study_date)
+        if number is not None:
+            alarms.link(tx, number, result_id, exam.study_date)
     for report in reports:
         outbox_rows.add(tx, result_id, report, now)
     return result_id

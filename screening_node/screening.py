@@ -1,0 +1,360 @@
+"""One exam, from stored bytes to committed result. START HERE.
+
+    prepare   on a thread: the exam's files are read, checked and decoded by its pathway
+    judge     on the worker's main thread, a batch at a time: the networks estimate, then for each exam
+                estimate -> T-scores and category        (conclude)
+                         -> the patient's alarm          (decide, with the patient's other films)
+                         -> a report for each destination
+                         -> result, alarm, outbox and the job's end in ONE commit
+
+The commit is fenced: it fails with LeaseLost where the job was given to another worker meanwhile. All that is
+written derives from the film, the model and the job's stored time, so that doing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pydicom
+import sqlalchemy as sa
+
+from screening_node.domain.alarm import AlarmDecision, PatientFacts, ThresholdSet, decide, findings
+from screening_node.domain.exam import ExamFiles
+from screening_node.domain.result import Estimate, Refusal, RefusalCode, ScreeningResult
+from screening_node.domain.tscore import ReferenceTable, lowest_category
+from screening_node.errors import Misconfigured, ScreeningNodeError, StoreUnavailable, UnreadableObject
+from screening_node.imaging import header
+from screening_node.pathways.base import Pathway
+from screening_node.queue import queue
+from screening_node.queue.job import Job
+from screening_node.reporting.document import SopReference
+from screening_node.reporting.reporter import Report
+from screening_node.store import alarms, records
+from screening_node.store.archive import Archive
+from screening_node.store.outbox import Outgoing
+from screening_node.store.records import Exam
+from screening_node.store.session import Store
+
+log = logging.getLogger(__name__)
+
+#: How often a decision is taken anew because another film of the patient was committed in between.
+_DECISIONS = 5
+
+
+class Reporter(Protocol):
+    """What turns a result into a DICOM object (``reporting/reporter.py``)."""
+
+    def report(
+        self,
+        source_path: Path,
+        result: ScreeningResult,
+        alarm: AlarmDecision,
+        at: dt.datetime,
+        revision: int = 1,
+        previous: SopReference | None = None,
+    ) -> Report:
+        """The report about the film at ``source_path``; the same arguments give the same bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An exam whose files are decoded, or already refused."""
+
+    exam: Exam
+    work: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a result means for the patient, and which revision of the exam's result it is or would be.
+
+    ``at`` is the time that the report states: that of the job which first gave this result. ``previous`` is the
+    report on the revision before, ``owed`` the destinations that have, or are owed, the report on this one.
+    """
+
+    alarm: AlarmDecision
+    revision: int
+    at: dt.datetime
+    previous: SopReference | None = None
+    owed: frozenset[str] = frozenset()
+
+
+class Screening:
+    """Judges exams for the worker: ``prepare`` and ``judge`` are what ``queue.worker.Worker`` wants."""
+
+    def __init__(
+        self,
+        *,
+        pathways: Mapping[str, Pathway[Any]],
+        reference: ReferenceTable,
+        thresholds: ThresholdSet,
+        store: Store,
+        archive: Archive,
+        reporter: Reporter,
+        destinations: Sequence[str],
+        report_refusals: bool,
+        window_months: int,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        """``destinations``: names of those that get every report. ``window_months``: see ``domain.alarm``."""
+        self._pathways = pathways
+        self._reference = reference
+        self._thresholds = thresholds
+        self._store = store
+        self._archive = archive
+        self._reporter = reporter
+        self._destinations = destinations
+        self._report_refusals = report_refusals
+        self._window_months = window_months
+        self._clock = clock
+
+    def prepare(self, job: Job) -> Prepared:
+        """Read and decode a job's exam. Raises what stops it; a refusal is no error."""
+        with self._store.read() as tx:
+            exam = records.exam(tx, job.exam_id)
+        files = tuple(self._archive.existing(path) for path in exam.paths)
+        work = self._pathway(exam).prepare(ExamFiles(files=files, requested_at=job.requested_at))
+        return Prepared(exam=exam, work=work)
+
+    def judge(self, batch: Sequence[tuple[Job, Prepared]]) -> list[Exception | None]:
+        """Estimate, conclude and commit; for each job an error, or None once it is settled."""
+        answers = self._answers([prepared for _, prepared in batch])
+        return [
+            answer if isinstance(answer, Exception) else self._settle(job, prepared.exam, answer)
+            for (job, prepared), answer in zip(batch, answers, strict=True)
+        ]
+
+    def _answers(self, batch: Sequence[Prepared]) -> list[Estimate | Refusal | Exception]:
+        """One answer for each exam, in order; the exams of one pathway go through its networks together."""
+        answers: dict[int, Estimate | Refusal | Exception] = {}
+        for name in {prepared.exam.pathway for prepared in batch}:
+            mine = [place for place, prepared in enumerate(batch) if prepared.exam.pathway == name]
+            given = answers_of(self._pathways[name], [batch[place].work for place in mine])
+            answers |= dict(zip(mine, given, strict=True))
+        return [answers[place] for place in range(len(batch))]
+
+    def _settle(self, job: Job, exam: Exam, answer: Estimate | Refusal) -> Exception | None:
+        try:
+            result = conclude(
+                self._pathway(exam),
+                answer,
+                sex=exam.patient.sex,
+                reference=self._reference,
+                thresholds=self._thresholds,
+            )
+            self._commit(job, exam, result)
+        except Exception as error:  # one exam's failure is not its neighbour's
+            return error
+        return None
+
+    def _commit(self, job: Job, exam: Exam, result: ScreeningResult) -> None:
+        """Report and commit. What the report says of the alarm is still true when it is committed."""
+        for _ in range(_DECISIONS):
+            with self._store.read() as tx:
+                verdict = self._verdict(tx, job, exam, result)
+            reports = self._reports(exam, result, verdict)
+            with self._store.begin() as tx:
+                if self._written(tx, job, exam, result, verdict, reports):
+                    return
+        raise StoreUnavailable("Other films of the same patient were committed all the while.")
+
+    def _verdict(self, tx: sa.Connection, job: Job, exam: Exam, result: ScreeningResult) -> Verdict:
+        alarm = decide(
+            crossed=result.crossed,
+            study_date=exam.study_date,
+            known=alarms.known_alarms(tx, exam.patient_key),
+            facts=alarms.facts_of(tx, exam.patient_key),
+            window_months=self._window_months,
+        )
+        current = records.current_result(tx, exam.id)
+        if current is None:
+            return Verdict(alarm=alarm, revision=1, at=job.requested_at)
+        if not current.says(result, alarm):
+            previous = _report_of(tx, exam, current.revision)
+            return Verdict(alarm=alarm, revision=current.revision + 1, at=job.requested_at, previous=previous)
+        return Verdict(
+            alarm=current.alarm,
+            revision=current.revision,
+            at=current.requested_at,
+            previous=_report_of(tx, exam, current.revision - 1),
+            owed=records.destinations_of(tx, current.id),
+        )
+
+    def _reports(self, exam: Exam, result: ScreeningResult, verdict: Verdict) -> list[Outgoing]:
+        """Build the report and keep it in the archive, before anything says that it exists."""
+        destinations = [name for name in self._destinations if name not in verdict.owed]
+        if not destinations or not self._is_reported(result):
+            return []
+        source = self._archive.existing(exam.paths[0])
+        report = self._reporter.report(source, result, verdict.alarm, verdict.at, verdict.revision, verdict.previous)
+        path = self._archive.keep_report(report.data, report.sop_instance_uid)
+        return [
+            Outgoing(
+                destination=destination,
+                kind=report.kind,
+                sop_class_uid=report.sop_class_uid,
+                sop_instance_uid=report.sop_instance_uid,
+                path=path,
+            )
+            for destination in destinations
+        ]
+
+    def _is_reported(self, result: ScreeningResult) -> bool:
+        if result.refusal is None:
+            return True
+        return self._report_refusals and result.refusal.code.concerns_chest_films
+
+    def _written(
+        self,
+        tx: sa.Connection,
+        job: Job,
+        exam: Exam,
+        result: ScreeningResult,
+        verdict: Verdict,
+        reports: Sequence[Outgoing],
+    ) -> bool:
+        """Write everything, or nothing and False where the verdict has changed since the report was built."""
+        alarms.lock_patient(tx, exam.patient_key)
+        now = self._clock()
+        if records.exam(tx, exam.id, lock=True).paths != exam.paths:
+            queue.release(tx, job, now=now)  # the exam grew meanwhile: judge it again, as a whole
+            return True
+        if self._verdict(tx, job, exam, result) != verdict:
+            return False
+        queue.complete(tx, job, now=now)
+        records.commit_result(
+            tx, exam=exam, job_id=job.id, result=result, alarm=verdict.alarm, reports=reports, now=now
+        )
+        return True
+
+    def _pathway(self, exam: Exam) -> Pathway[Any]:
+        try:
+            return self._pathways[exam.pathway]
+        except KeyError:
+            raise Misconfigured(
+                f"This node has no pathway {exam.pathway}.", fix=f"Add a section [pathways.{exam.pathway}]."
+            ) from None
+
+
+def _report_of(tx: sa.Connection, exam: Exam, revision: int) -> SopReference | None:
+    uids = records.report_of(tx, exam.id, revision)
+    return None if uids is None else SopReference(sop_class_uid=uids[0], sop_instance_uid=uids[1])
+
+
+def answers_of(pathway: Pathway[Any], works: Sequence[Any]) -> list[Estimate | Refusal | Exception]:
+    """A pathway's answers in order; those refused in ``prepare`` pass through.
+
+    Where the batch fails, film by film: only the film that fails has an error for an answer.
+    """
+    judged = [work for work in works if not isinstance(work, Refusal)]
+    given = iter(_judged_together(pathway, judged))
+    return [work if isinstance(work, Refusal) else next(given) for work in works]
+
+
+def _judged_together(pathway: Pathway[Any], works: Sequence[Any]) -> Sequence[Estimate | Refusal | Exception]:
+    if not works:
+        return []
+    try:
+        answers = pathway.judge(works)
+        if len(answers) != len(works):
+            raise ValueError(f"{len(works)} films, {len(answers)} answers")
+    except Exception as error:
+        if len(works) == 1:
+            return [error]
+        log.warning("A batch of %d films failed (%s); judging them one by one.", len(works), type(error).__name__)
+        return [_judged_together(pathway, [work])[0] for work in works]
+    return answers
+
+
+def conclude(
+    pathway: Pathway[Any],
+    answer: Estimate | Refusal,
+    *,
+    sex: str | None,
+    reference: ReferenceTable,
+    thresholds: ThresholdSet,
+) -> ScreeningResult:
+    """From what a pathway answers to what the node says of the exam: T-scores, category, crossed or not."""
+    if isinstance(answer, Estimate) and not _is_finite(answer):
+        # Comparing with NaN is false: without this, a film that broke the network would count as healthy.
+        text = "The estimate is not a number."
+        answer = Refusal(code=RefusalCode.ESTIMATE_IMPLAUSIBLE, text=text, landmarks=answer.landmarks)
+    if isinstance(answer, Refusal):
+        return ScreeningResult(model=pathway.identity, refusal=answer, landmarks=answer.landmarks)
+    found = findings(answer.bmd, sex=sex, reference=reference, thresholds=thresholds)
+    return ScreeningResult(
+        model=pathway.identity,
+        refusal=None,
+        findings=found,
+        category=lowest_category(finding.t_score for finding in found),
+        crossed=any(finding.below for finding in found),
+        landmarks=answer.landmarks,
+        rois=answer.rois,
+    )
+
+
+def _is_finite(estimate: Estimate) -> bool:
+    return bool(estimate.bmd) and all(math.isfinite(one.bmd) and math.isfinite(one.sd) for one in estimate.bmd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileJudgement:
+    """What is said of one file without a store: a result and its alarm, or the error that stopped it."""
+
+    file: Path
+    result: ScreeningResult | None = None
+    alarm: AlarmDecision | None = None
+    error: ScreeningNodeError | None = None
+
+
+def judge_files(
+    files: Iterable[Path],
+    *,
+    pathway: Pathway[Any],
+    reference: ReferenceTable,
+    thresholds: ThresholdSet,
+    at: dt.datetime,
+) -> Iterator[FileJudgement]:
+    """Judge files one after the other as the node would, for a patient of whom nothing else is known."""
+    for file in files:
+        try:
+            yield _judge_file(file, pathway, reference, thresholds, at)
+        except ScreeningNodeError as error:
+            yield FileJudgement(file=file, error=error)
+
+
+def _judge_file(
+    file: Path, pathway: Pathway[Any], reference: ReferenceTable, thresholds: ThresholdSet, at: dt.datetime
+) -> FileJudgement:
+    dataset = _header_of(file)
+    work = pathway.prepare(ExamFiles(files=(file,), requested_at=at))
+    (answer,) = answers_of(pathway, [work])
+    if isinstance(answer, Exception):
+        raise answer
+    sex = header.patient_of(dataset).sex
+    result = conclude(pathway, answer, sex=sex, reference=reference, thresholds=thresholds)
+    alarm = decide(
+        crossed=result.crossed,
+        study_date=header.study_date(dataset) or at.date(),
+        known=(),
+        facts=PatientFacts(),
+        window_months=0,
+    )
+    return FileJudgement(file=file, result=result, alarm=alarm)
+
+
+def _header_of(file: Path) -> pydicom.Dataset:
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=True)
+    except OSError as error:
+        raise UnreadableObject(
+            f"{file} cannot be read: {error.strerror or 'it is no file'}.", fix="Check the path and the file's rights."
+        ) from error
+    except Exception as error:  # pydicom raises whatever its parser stumbles over
+        raise UnreadableObject(f"{file} is no DICOM file.", fix="Give a DICOM Part 10 file.") from error
