@@ -1,0 +1,127 @@
+"""What an admin changes. Each change and its audit row are one commit, and name who did it."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from screening_node.admin import listings
+from screening_node.errors import Permanent
+from screening_node.queue import queue
+from screening_node.store import alarms, outbox, records
+from screening_node.store.session import Store
+
+#: A spreadsheet takes a cell that begins so for a formula; patients' names come from outside.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def acknowledge(store: Store, number: int, *, actor: str, comment: str | None) -> None:
+    """Somebody has seen an alarm. Raises NotFound or IllegalTransition."""
+    now = _now()
+    with store.begin() as tx:
+        alarms.acknowledge(tx, number, by=actor, comment=comment, now=now)
+        records.audit(tx, actor=actor, action="alert.acknowledge", subject=f"alert {number}", detail={}, at=now)
+
+
+def close(store: Store, number: int, *, actor: str, comment: str | None) -> None:
+    """Nothing is left to do about an alarm. Raises NotFound or IllegalTransition."""
+    now = _now()
+    with store.begin() as tx:
+        alarms.close(tx, number, comment=comment, now=now)
+        records.audit(tx, actor=actor, action="alert.close", subject=f"alert {number}", detail={}, at=now)
+
+
+def retry_exam(store: Store, number: int, *, actor: str) -> None:
+    """Judge an exam again. Raises NotFound or IllegalTransition."""
+    now = _now()
+    with store.begin() as tx:
+        job = queue.retry_exam(tx, number, now=now)
+        records.audit(tx, actor=actor, action="exam.retry", subject=f"exam {number}", detail={"job": job}, at=now)
+
+
+def retry_delivery(store: Store, number: int, *, actor: str) -> None:
+    """Send a report again at once. Raises NotFound or IllegalTransition."""
+    now = _now()
+    with store.begin() as tx:
+        outbox.requeue(tx, number, now)
+        records.audit(tx, actor=actor, action="delivery.retry", subject=f"delivery {number}", detail={}, at=now)
+
+
+def note_patient(
+    store: Store,
+    patient_id: str,
+    issuer: str | None,
+    *,
+    diagnosed: bool | None,
+    last_dxa: dt.date | None,
+    actor: str,
+) -> dict[str, Any]:
+    """Record a known diagnosis or a DXA; what is None stays as it was.
+
+    Returns the facts as they stand now, and whether any film of the patient has come in. Raises NotFound where
+    several patients of different issuers share the ID and none is named.
+    """
+    now = _now()
+    key, seen = listings.patient_key(store, patient_id, issuer)
+    with store.begin() as tx:
+        alarms.ensure_patient(tx, key, now)
+        facts = alarms.facts_of(tx, key)
+        if diagnosed is not None:
+            facts = replace(facts, diagnosed=diagnosed)
+        if last_dxa is not None:
+            facts = replace(facts, last_dxa=last_dxa)
+        alarms.set_facts(tx, key, facts, now)
+        noted = {
+            "diagnosed": facts.diagnosed,
+            "last_dxa": None if facts.last_dxa is None else facts.last_dxa.isoformat(),
+        }
+        records.audit(tx, actor=actor, action="patient.note", subject=f"patient {key}", detail=noted, at=now)
+    return {"patient_key": key, "seen": seen, **noted}
+
+
+def export_alerts(store: Store, to: Path, *, state: str | None, actor: str) -> int:
+    """Write the alert log to a CSV or JSON file, by its ending; returns how many alerts it holds.
+
+    The audit says that it left the node before the file is there: an export that fails is said to have been tried.
+    """
+    if to.suffix.lower() not in (".csv", ".json"):
+        raise Permanent(f"{to.name}: the ending says the format.", fix="Name the file .csv or .json.")
+    rows = listings.alerts(store, state=state, limit=None)
+    with store.begin() as tx:
+        records.audit(tx, actor=actor, action="alert.export", subject="alerts", detail={"count": len(rows)})
+    text = _csv(rows) if to.suffix.lower() == ".csv" else json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    _write_private(to, text)
+    return len(rows)
+
+
+def _write_private(to: Path, text: str) -> None:
+    """Only the user may read the file: it holds patients' names."""
+    try:
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Permanent(f"{to} cannot be written: {error.strerror}.", fix="Choose another place.") from error
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    """RFC 4180, with a byte order mark: spreadsheets take the names for Latin-1 otherwise."""
+    text = io.StringIO(newline="")
+    text.write("\N{ZERO WIDTH NO-BREAK SPACE}")
+    writer = csv.DictWriter(text, fieldnames=listings.ALERT_KEYS)
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
