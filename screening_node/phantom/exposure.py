@@ -42,7 +42,7 @@ def draw_technique(rng: np.random.Generator) -> Technique:
         scatter=float(rng.uniform(0.12, 0.40)),
         exposure=float(np.exp(0.35 * rng.standard_normal())),
         blur_mm=float(rng.uniform(0.09, 0.17)),
-        gains=(float(rng.uniform(1.0, 1.9)), float(rng.uniform(1.0, 1.6)), float(rng.uniform(0.9, 1.3))),
+        gains=(float(rng.uniform(1.1, 2.2)), float(rng.uniform(1.0, 1.8)), float(rng.uniform(0.9, 1.3))),
         low_percentile=float(rng.uniform(0.3, 3.0)),
         high_percentile=float(rng.uniform(98.0, 99.8)),
         slope=float(rng.uniform(3.0, 4.6)),

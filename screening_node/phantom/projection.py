@@ -159,7 +159,7 @@ class Mineral:
             return
         rows, columns = window
         shape = (rows.stop - rows.start, columns.stop - columns.start)
-        density = _splat(pixels - (columns.start, rows.start), weight * scale, shape)
+        density = _splat(pixels - (columns.start, rows.start), weight, shape)
         cortex = stuff.cortex_mm * scale
         outer, inner = _disc(height, width, margin), _disc(height - cortex, width - cortex, margin)
         mineral, grain = _convolve(density, [stuff.mineral(outer, inner), stuff.grain(inner)], margin)

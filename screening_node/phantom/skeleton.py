@@ -141,7 +141,7 @@ class Skeleton:
         size = self.patient.size
         for side, region in ((1, "left_ribs"), (-1, "right_ribs")):
             for number in range(1, 13):
-                stuff = BoneStuff(q=self.patient.bone_q(region, rng), cortex=0.62 * size, trabecular=0.12)
+                stuff = BoneStuff(q=self.patient.bone_q(region, rng), cortex=0.75 * size, trabecular=0.12)
                 mineral.add_tubes(
                     [self.rib(side, number)],
                     half_height=_RIB_HALF_HEIGHT[number - 1] * size,
