@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import RunningIntake
 from factory import CR, DX_PROCESSING, SECONDARY_CAPTURE, make_dx, save
 from integration import peers
+from integration.nodes import RunningIntake
 from pydicom import dcmread
 from pydicom.uid import ImplicitVRLittleEndian
 
