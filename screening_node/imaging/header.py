@@ -135,12 +135,12 @@ def _joined(dataset: Dataset, keyword: str) -> str:
     tag = tag_for_keyword(keyword)
     if tag is None or tag not in dataset:
         return ""
-    element = dataset.get_item(tag)
+    element: object = dataset.get_item(tag)
     if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
         if element.VR in {"US", "SS", "UL", "SL", "FD", "FL"} or _is_binary(keyword):
             return _plain(dataset[tag].value)
         return _decoded(element.value, dataset)
-    return _plain(None if element is None else element.value)
+    return _plain(getattr(element, "value", None))
 
 
 def _is_binary(keyword: str) -> bool:

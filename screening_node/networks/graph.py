@@ -22,7 +22,8 @@ class GraphConvolution(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """One exchange between all nodes."""
         own: Tensor = self.own(features)
-        return own + self.adjacency.softmax(dim=-1) @ self.others(features)
+        heard: Tensor = self.adjacency.softmax(dim=-1) @ self.others(features)
+        return own + heard
 
 
 class GraphBlock(nn.Module):

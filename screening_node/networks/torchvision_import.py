@@ -35,7 +35,7 @@ def torchvision_models() -> ModuleType:
 def _declare_operators() -> torch.library.Library:
     for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[module]  # half-loaded
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in _OPERATORS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library

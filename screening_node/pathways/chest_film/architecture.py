@@ -57,7 +57,7 @@ class DetectorArchitecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The TOML table."""
-        return _listed(asdict(self))
+        return {key: _listed(value) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +112,7 @@ class EstimatorArchitecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The TOML table."""
-        return _listed(asdict(self))
+        return {key: _listed(value) for key, value in asdict(self).items()}
 
 
 def _built(kind: type[Any], data: Mapping[str, Any]) -> Any:
@@ -120,7 +120,7 @@ def _built(kind: type[Any], data: Mapping[str, Any]) -> Any:
     known = {field.name for field in fields(kind)}
     unknown = sorted(set(data) - known)
     _check(not unknown, f"architecture has the unknown keys {unknown}", f"Known keys: {', '.join(sorted(known))}.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     if kind is not Normalisation:
         values["normalisation"] = _built(Normalisation, values.get("normalisation", {}))
     try:

@@ -51,11 +51,13 @@ class PixelTransform:
 
     def to_pixels(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """(..., 2) normalised -> (..., 2) stored pixels."""
-        return np.asarray(points, dtype=np.float64) * self.side + np.array([self.left, self.top])
+        moved: NDArray[np.float64] = np.asarray(points, dtype=np.float64) * self.side + np.array([self.left, self.top])
+        return moved
 
     def to_normalised(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """(..., 2) stored pixels -> (..., 2) normalised."""
-        return (np.asarray(points, dtype=np.float64) - np.array([self.left, self.top])) / self.side
+        moved: NDArray[np.float64] = np.asarray(points, dtype=np.float64) - np.array([self.left, self.top])
+        return moved / self.side
 
 
 def film_transform(shape: tuple[int, int]) -> PixelTransform:
