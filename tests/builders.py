@@ -100,11 +100,11 @@ OPEN = AlarmDecision(step=AlarmStep.OPEN, status=AlarmStatus.RAISED, reason="Bel
 NONE = AlarmDecision(step=AlarmStep.NONE, status=AlarmStatus.NOT_RAISED, reason="No vertebra is below.")
 
 
-def an_outgoing(destination: str = "pacs", uid: str = "2.25.1") -> Outgoing:
+def an_outgoing(destination: str = "pacs", uid: str = "2.25.1", path: str | None = None) -> Outgoing:
     return Outgoing(
         destination=destination,
         kind="SR",
         sop_class_uid="1.2.840.10008.5.1.4.1.1.88.33",
         sop_instance_uid=uid,
-        path=f"reports/{uid}.dcm",
+        path=path or f"reports/{uid}.dcm",
     )

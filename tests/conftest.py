@@ -1,55 +1,39 @@
-"""Fixtures that more than one room's tests use."""
+"""What tests of several rooms share: a store, an archive."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration import peers
-from integration.nodes import IntakeRunner, RunningIntake, running_intake
 
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    """A fresh archive."""
-    return Archive(tmp_path / "archive")
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating anew for each test would take most of its time."""
+    file = tmp_path_factory.mktemp("database") / "node.db"
+    store = Store(f"sqlite:///{file}")
+    store.migrate()
+    with store.begin() as tx:
+        tx.exec_driver_sql("SELECT 1")
+    store.close()  # the last connection folds the WAL into the file
+    return file
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A fresh, migrated SQLite store that gives up on a lock quickly."""
-    opened = Store(f"sqlite:///{tmp_path / 'node.db'}", busy_seconds=0.5)
-    opened.migrate()
+def store(empty_database: Path, tmp_path: Path) -> Iterator[Store]:
+    """A migrated SQLite store of the test's own, at tmp_path/node.db."""
+    shutil.copy(empty_database, tmp_path / "node.db")
+    opened = Store(f"sqlite:///{tmp_path / 'node.db'}", busy_seconds=10.0)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def run_an_intake(store: Store, archive: Archive) -> IntakeRunner:
-    """A context manager that runs an intake with settings of one's own."""
-    return lambda **settings: running_intake(store, archive, **settings)
-
-
-@pytest.fixture
-def intake(run_an_intake: IntakeRunner) -> Iterator[RunningIntake]:
-    """A running intake."""
-    with run_an_intake() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Orthanc]:
-    """One Orthanc for the whole run; tests tell their objects apart by UID."""
-    with peers.orthanc(tmp_path_factory.mktemp("orthanc")) as running:
-        yield running
-
-
-@pytest.fixture
-def storescp(tmp_path: Path) -> Iterator[peers.StoreScp]:
-    """A DCMTK storescp with an empty folder."""
-    with peers.storescp(tmp_path / "storescp") as running:
-        yield running
+def archive(tmp_path: Path) -> Archive:
+    """An empty archive at tmp_path/archive."""
+    return Archive(tmp_path / "archive")

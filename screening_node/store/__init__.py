@@ -1,1 +1,1 @@
-"""What the node remembers: rows in a database, bytes in a folder. Only this room writes SQL."""
+"""What the node remembers: rows in a database, bytes in a folder. Rows are changed here and in the queue only."""
