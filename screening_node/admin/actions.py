@@ -7,12 +7,13 @@ import datetime as dt
 import io
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from screening_node.admin import listings
-from screening_node.errors import Permanent
+from screening_node.errors import IllegalTransition, Permanent
 from screening_node.queue import queue
 from screening_node.store import alarms, outbox, records
 from screening_node.store.session import Store
@@ -51,6 +52,18 @@ def retry_delivery(store: Store, number: int, *, actor: str) -> None:
     with store.begin() as tx:
         outbox.requeue(tx, number, now)
         records.audit(tx, actor=actor, action="delivery.retry", subject=f"delivery {number}", detail={}, at=now)
+
+
+def retry_all_deliveries(store: Store, *, actor: str) -> int:
+    """Send every parked and postponed report again at once; returns how many."""
+    now, count = _now(), 0
+    waiting = [row for state in ("parked", "pending") for row in listings.deliveries(store, state=state, limit=None)]
+    for row in waiting:
+        with suppress(IllegalTransition), store.begin() as tx:  # a sender may have taken it meanwhile
+            outbox.requeue(tx, row["id"], now)
+            records.audit(tx, actor=actor, action="delivery.retry", subject=f"delivery {row['id']}", detail={}, at=now)
+            count += 1
+    return count
 
 
 def note_patient(

@@ -92,6 +92,7 @@ _EXAM = {
     "id": t.exams.c.id,
     "state": _EXAM_STATE,
     "pathway": t.exams.c.pathway,
+    "key": t.exams.c.key,
     "patient_id": t.exams.c.patient_id,
     "issuer": t.exams.c.issuer,
     "patient_name": t.exams.c.patient_name,

@@ -203,14 +203,24 @@ def deliveries_list(
 
 @deliveries.command("retry")
 def deliveries_retry(
-    number: Number, actor: ActorOption = None, config: ConfigOption = None, as_json: JsonOption = False
+    number: Annotated[int | None, typer.Argument(help="The number that the listing shows.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are parked or postponed.")] = False,
+    actor: ActorOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Send a parked or postponed report again at once."""
+    """Send parked or postponed reports again at once."""
     from screening_node.admin import actions
 
+    if (number is None) is not every:
+        raise typer.BadParameter("Give one delivery's number, or --all.")
     with open_store(config) as store:
-        actions.retry_delivery(store, number, actor=actor_or_user(actor))
-    _done(f"Delivery {number} will be tried again.", {"id": number, "state": "pending"}, as_json=as_json)
+        if number is None:
+            count = actions.retry_all_deliveries(store, actor=actor_or_user(actor))
+            _done(f"{count} deliveries will be tried again.", {"count": count}, as_json=as_json)
+        else:
+            actions.retry_delivery(store, number, actor=actor_or_user(actor))
+            _done(f"Delivery {number} will be tried again.", {"id": number, "state": "pending"}, as_json=as_json)
 
 
 @patients.command("note")

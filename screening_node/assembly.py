@@ -1,0 +1,253 @@
+"""The only file that wires concrete parts together: from Settings to a running node.
+
+Heavy parts (torch, DICOM network) are imported where they are needed, so that a listing of alerts loads neither,
+and the intake and delivery processes never load torch.
+
+    serve
+      |- run_intake_process     listens, stores, acknowledges
+      |- run_worker_process     judges, on GPU or CPU
+      `- run_delivery_process   sends reports
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screening_node import __version__
+from screening_node.domain.alarm import ThresholdSet
+from screening_node.domain.tscore import ReferenceTable
+from screening_node.settings import Settings, load_reference_table, load_threshold_set
+from screening_node.store.archive import Archive
+from screening_node.store.session import Store
+
+if TYPE_CHECKING:
+    from screening_node.delivery.destination import Destination, Timeouts
+    from screening_node.pathways.base import Pathway
+    from screening_node.reporting.reporter import Reporter
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """What judges a film: networks, tables and the writer of reports."""
+
+    pathway: Pathway[Any]
+    reference: ReferenceTable
+    thresholds: ThresholdSet
+    reporter: Reporter
+
+
+def open_store(settings: Settings) -> Store:
+    """The database, brought to this version's tables."""
+    store = Store(settings.store.url.get_secret_value())
+    store.migrate()
+    return store
+
+
+def judging(settings: Settings) -> Judging:
+    """Load the bundle and the tables. Raises Misconfigured (BundleInvalid) where they do not fit together."""
+    from screening_node.reporting.reporter import Reporter
+
+    section = settings.pathways.chest_film
+    reference = load_reference_table(section.reference)
+    return Judging(
+        pathway=chest_film_pathway(settings),
+        reference=reference,
+        thresholds=load_threshold_set(section.thresholds),
+        reporter=Reporter(reference, software_version=__version__),
+    )
+
+
+def chest_film_pathway(settings: Settings) -> Pathway[Any]:
+    """The chest-film pathway with its bundle, on the configured device."""
+    from screening_node.pathways.chest_film.admission import AdmissionRules
+    from screening_node.pathways.chest_film.pathway import ChestFilmPathway
+
+    section = settings.pathways.chest_film
+    reference = load_reference_table(section.reference)
+    thresholds = load_threshold_set(section.thresholds)
+    rules = AdmissionRules(age_range=section.age_range, reference=reference)
+    return ChestFilmPathway.load(section.bundle, device(settings.worker.device), rules, thresholds)
+
+
+def device(wanted: str) -> Any:
+    """The torch device of ``[worker] device``; "auto" is CUDA where there is one. Raises Misconfigured."""
+    import torch
+
+    from screening_node.errors import Misconfigured
+
+    name = wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = torch.device(name)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise Misconfigured(
+            f"worker.device is {wanted}, but torch sees {torch.cuda.device_count()} CUDA devices.",
+            fix='Write device = "auto" in [worker], or mend the GPU driver.',
+        )
+    return chosen
+
+
+def destinations(settings: Settings) -> tuple[Destination, ...]:
+    """The PACS that get reports."""
+    from screening_node.delivery.destination import Destination
+
+    return tuple(
+        Destination(name=each.name, ae_title=each.ae_title, host=each.host, port=each.port)
+        for each in settings.destinations
+    )
+
+
+def this_node(settings: Settings) -> Destination:
+    """The node itself, as a program on this machine reaches it."""
+    from screening_node.delivery.destination import Destination
+
+    node = settings.node
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(node.host, node.host)
+    return Destination(name="this node", ae_title=node.ae_title, host=host, port=node.port)
+
+
+def timeouts(seconds: float) -> Timeouts:
+    """How long a destination may take: for the connection, the association, and each message."""
+    from screening_node.delivery.destination import Timeouts
+
+    return Timeouts(connect=min(seconds, 10.0), association=seconds, message=seconds)
+
+
+def lock_paths(settings: Settings) -> tuple[Path, ...]:
+    """The files whose locks say that a node of this host works on this archive and on this database."""
+    database = Store(settings.store.url.get_secret_value()).file
+    if database is None:  # a database server: other hosts share it, and perhaps the archive
+        return (settings.store.archive / f"node-{socket.gethostname()}.lock",)
+    return (settings.store.archive / "node.lock", database.with_name(database.name + ".lock"))
+
+
+def serve(settings: Settings) -> None:
+    """Run the node on this host until SIGTERM or Ctrl-C. Raises AlreadyRunning or Misconfigured."""
+    from screening_node import service
+    from screening_node.queue import rescue
+    from screening_node.queue.retry import RetryRules
+
+    configure_logging()
+
+    def prepare_store() -> None:
+        """Only once the lock is held: what an earlier run left behind belongs to nobody now."""
+        Archive(settings.store.archive).sweep()
+        store = open_store(settings)
+        rescue.rescue_left_behind(store, service.host_prefix(), RetryRules(), now=dt.datetime.now(dt.UTC))
+        store.close()
+
+    def rescue_dead(owner: str) -> None:
+        store = Store(settings.store.url.get_secret_value())
+        try:
+            rescue.rescue_owner(store, owner, RetryRules(), now=dt.datetime.now(dt.UTC))
+        finally:
+            store.close()
+
+    *others, last = lock_paths(settings)
+    with ExitStack() as held:
+        for path in others:
+            held.enter_context(service.single_run(path))
+        service.serve(processes(settings), last, at_start=prepare_store, on_death=rescue_dead)
+
+
+def processes(settings: Settings) -> list[Any]:
+    """The processes of this host, in the order of a film's route."""
+    from screening_node.service import ProcessSpec
+
+    return [
+        ProcessSpec(name="intake", target=run_intake_process, args=(settings,)),
+        ProcessSpec(name="worker", target=run_worker_process, args=(settings,)),
+        ProcessSpec(name="delivery", target=run_delivery_process, args=(settings,)),
+    ]
+
+
+def run_intake_process(stop: threading.Event, owner: str, settings: Settings) -> None:
+    """Take films in until ``stop`` is set; the body of the intake process."""
+    from screening_node.imaging.header import patient_of
+    from screening_node.intake.scp import IntakeConfig, run_intake
+    from screening_node.pathways.registry import route
+
+    configure_logging()
+    config = IntakeConfig(
+        ae_title=settings.node.ae_title,
+        host=settings.node.host,
+        port=settings.node.port,
+        max_pdu=settings.intake.max_pdu,
+        max_associations=settings.node.max_associations,
+        network_timeout=settings.intake.network_timeout_seconds,
+        min_free_bytes=settings.intake.min_free_mib * MIB,
+        max_object_bytes=settings.intake.max_object_mib * MIB,
+    )
+    with _Opened(settings) as store:
+        run_intake(config, store, Archive(settings.store.archive), route, patient_of, stop)
+
+
+def run_worker_process(stop: threading.Event, owner: str, settings: Settings) -> None:
+    """Judge films until ``stop`` is set; the body of a worker process."""
+    from screening_node.queue.worker import Worker, WorkerRules
+    from screening_node.screening import Screening
+
+    configure_logging()
+    parts = judging(settings)
+    with _Opened(settings) as store:
+        screening = Screening(
+            pathways={parts.pathway.name: parts.pathway},
+            reference=parts.reference,
+            thresholds=parts.thresholds,
+            store=store,
+            archive=Archive(settings.store.archive),
+            reporter=parts.reporter,
+            destinations=[each.name for each in settings.destinations],
+            report_refusals=settings.reports.refusals,
+            window_months=settings.alarms.window_months,
+        )
+        rules = WorkerRules(
+            batch_size=settings.worker.batch, decoders=settings.worker.threads, lease_s=settings.worker.lease_seconds
+        )
+        Worker(store, owner, prepare=screening.prepare, judge=screening.judge, rules=rules).run(stop)
+
+
+def run_delivery_process(stop: threading.Event, owner: str, settings: Settings) -> None:
+    """Send reports until ``stop`` is set; the body of the delivery process."""
+    from screening_node.delivery.dispatcher import DeliveryConfig, run_delivery
+
+    configure_logging()
+    config = DeliveryConfig(
+        ae_title=settings.node.ae_title,
+        timeouts=timeouts(settings.delivery.timeout_seconds),
+        give_up_after=dt.timedelta(days=settings.delivery.give_up_days),
+    )
+    with _Opened(settings) as store:
+        run_delivery(config, destinations(settings), store, Archive(settings.store.archive), stop)
+
+
+class _Opened:
+    """The store for the length of a process; the parent has migrated it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = Store(settings.store.url.get_secret_value())
+
+    def __enter__(self) -> Store:
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+
+def configure_logging() -> None:
+    """Log to standard error, one line an event; the DICOM libraries' own messages may quote headers and stay out."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(processName)s %(levelname)s %(name)s: %(message)s",
+    )
+    for library in ("pynetdicom", "pydicom", "alembic", "highdicom"):
+        logging.getLogger(library).setLevel(logging.ERROR)

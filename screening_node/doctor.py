@@ -1,0 +1,205 @@
+"""``screening-node doctor``: is everything there that the node needs, and how is it mended.
+
+Each check looks and changes nothing. ``FAIL`` is what keeps films from being judged or reports from arriving;
+``WARN`` is what somebody should know.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from screening_node import assembly
+from screening_node.admin import listings
+from screening_node.delivery.destination import Destination
+from screening_node.delivery.sender import echo
+from screening_node.errors import Misconfigured, ScreeningNodeError
+from screening_node.settings import Settings, load_reference_table, load_settings
+from screening_node.store.session import Store
+
+_ECHO_SECONDS = 5.0
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the doctor's: what was looked at, how it is, what to do."""
+
+    check: str
+    state: State
+    message: str
+    fix: str = ""
+
+
+def examine(config: Path | None) -> Iterator[Finding]:
+    """Every finding, one after the other; only the configuration's where that cannot be read."""
+    try:
+        settings = load_settings(config)
+    except Misconfigured as error:
+        for line in str(error).splitlines():
+            message, _, fix = line.partition(" Fix: ")
+            yield Finding(check="configuration", state=State.FAIL, message=message, fix=fix)
+        return
+    yield Finding(check="configuration", state=State.OK, message="Every key is known and possible.")
+    for check in (_disk, _store, _bundle, _reference, _device, _destinations, _port):
+        yield from _guarded(check, settings)
+
+
+def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+    """The node's own errors are findings, too."""
+    try:
+        yield from check(settings)
+    except ScreeningNodeError as error:
+        name = check.__name__.removeprefix("_")
+        yield Finding(check=name, state=State.FAIL, message=error.message, fix=error.fix)
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = _existing(settings.store.archive)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding(
+            check="disk",
+            state=State.FAIL,
+            message=f"{folder} may not be written.",
+            fix="Give this user the right to write there, or change [store] archive.",
+        )
+        return
+    free, wanted = shutil.disk_usage(folder).free // assembly.MIB, settings.intake.min_free_mib
+    message = f"{free} MiB free for {settings.store.archive}; below {wanted} MiB the node takes nothing in."
+    if free < wanted:
+        yield Finding(
+            check="disk", state=State.FAIL, message=message, fix="Free space, or lower [intake] min_free_mib."
+        )
+    elif free < 4 * wanted:
+        yield Finding(check="disk", state=State.WARN, message=message, fix="Free space before it runs out.")
+    else:
+        yield Finding(check="disk", state=State.OK, message=message)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return folder if folder.exists() else _existing(folder.parent)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    store = Store(settings.store.url.get_secret_value())
+    try:
+        if store.file is not None and not store.file.exists():
+            yield Finding(check="store", state=State.OK, message=f"{store.file} is not there yet; serve will make it.")
+            return
+        failed = len(listings.exams(store, state="failed", limit=None))
+        parked = len(listings.deliveries(store, state="parked", limit=None))
+    finally:
+        store.close()
+    yield Finding(check="store", state=State.OK, message=f"{settings.store.safe_url} answers.")
+    if failed:
+        yield Finding(
+            check="store",
+            state=State.WARN,
+            message=f"{failed} exams failed for good.",
+            fix="See them: screening-node exams list --state failed; then exams retry.",
+        )
+    if parked:
+        yield Finding(
+            check="store",
+            state=State.WARN,
+            message=f"{parked} reports are parked.",
+            fix="See them: screening-node deliveries list --state parked; then deliveries retry.",
+        )
+
+
+def _bundle(settings: Settings) -> Iterator[Finding]:
+    identity = assembly.judging(settings).pathway.identity
+    yield Finding(
+        check="bundle",
+        state=State.OK,
+        message=f"{identity.bundle} in {settings.pathways.chest_film.bundle} matches its card.",
+    )
+    if identity.limits_of_use:
+        yield Finding(check="bundle", state=State.WARN, message=identity.limits_of_use)
+
+
+def _reference(settings: Settings) -> Iterator[Finding]:
+    table = load_reference_table(settings.pathways.chest_film.reference)
+    without = [sex for sex in ("F", "M") if not table.covers(sex)]
+    if without:
+        yield Finding(
+            check="reference",
+            state=State.WARN,
+            message=f"Table {table.name} has no rows for sex {' and '.join(without)}: those films are refused.",
+            fix="Choose a table that covers them, or add rows from your DXA machine's own.",
+        )
+    else:
+        yield Finding(check="reference", state=State.OK, message=f"{table.citation}.")
+
+
+def _device(settings: Settings) -> Iterator[Finding]:
+    import torch
+
+    chosen = assembly.device(settings.worker.device)
+    name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "the CPU (no GPU is used)"
+    yield Finding(check="gpu", state=State.OK, message=f"Films are judged on {name}.")
+
+
+def _destinations(settings: Settings) -> Iterator[Finding]:
+    if not settings.destinations:
+        yield Finding(
+            check="destinations",
+            state=State.WARN,
+            message="None is configured: no report leaves the node.",
+            fix="Add a [[destinations]] block for your PACS.",
+        )
+    for destination in assembly.destinations(settings):
+        yield _echoed(destination, settings)
+
+
+def _echoed(destination: Destination, settings: Settings) -> Finding:
+    check = f"destination {destination.name}"
+    try:
+        echo(destination, calling_ae=settings.node.ae_title, timeouts=assembly.timeouts(_ECHO_SECONDS))
+    except ScreeningNodeError as error:
+        return Finding(check=check, state=State.FAIL, message=error.message, fix=error.fix)
+    return Finding(check=check, state=State.OK, message=f"{destination} answers C-ECHO.")
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    node = settings.node
+    where = f"{node.host}:{node.port}"
+    if _is_free(node.host, node.port):
+        yield Finding(check="port", state=State.OK, message=f"{where} is free; the node is not running.")
+        return
+    try:
+        echo(assembly.this_node(settings), calling_ae=node.ae_title, timeouts=assembly.timeouts(_ECHO_SECONDS))
+    except ScreeningNodeError:
+        yield Finding(
+            check="port",
+            state=State.FAIL,
+            message=f"{where} is not this node's to listen on: another program holds it, or it is no address of this "
+            "machine.",
+            fix="Change [node] host or port, or stop the other program.",
+        )
+        return
+    yield Finding(check="port", state=State.OK, message=f"A node answers C-ECHO on {where}.")
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
