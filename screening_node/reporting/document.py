@@ -12,7 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from screening_node.domain.identity import MANUFACTURER, MODEL_NAME
 from screening_node.reporting import codes, uids
-from screening_node.reporting.items import coded, sop_reference, template_reference
+from screening_node.reporting.items import coded, set_uid, sop_reference, template_reference
 from screening_node.reporting.measurement_report import Statement, content
 from screening_node.reporting.source import SourceFilm
 
@@ -92,7 +92,7 @@ def _patient_and_study(dataset: Dataset, film: SourceFilm) -> None:
     dataset.PatientID = film.patient_id
     dataset.PatientBirthDate = film.birth_date
     dataset.PatientSex = film.sex
-    dataset.StudyInstanceUID = film.study_instance_uid
+    set_uid(dataset, "StudyInstanceUID", film.study_instance_uid)
     dataset.StudyDate = film.study_date
     dataset.StudyTime = film.study_time
     dataset.StudyID = film.study_id
@@ -158,10 +158,10 @@ def _sr_document(dataset: Dataset, statement: Statement, at: dt.datetime, previo
 def _hierarchy(film: SourceFilm, series_instance_uid: str, sop: tuple[str, str]) -> Dataset:
     """One instance of the film's study in a Hierarchical SOP Instance Reference (PS3.3 table C.17-3)."""
     series = Dataset()
-    series.SeriesInstanceUID = series_instance_uid
+    set_uid(series, "SeriesInstanceUID", series_instance_uid)
     series.ReferencedSOPSequence = [sop_reference(sop)]
     study = Dataset()
-    study.StudyInstanceUID = film.study_instance_uid
+    set_uid(study, "StudyInstanceUID", film.study_instance_uid)
     study.ReferencedSeriesSequence = [series]
     return study
 

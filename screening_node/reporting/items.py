@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from pydicom import config
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
@@ -115,8 +117,14 @@ def reference(relation: Relation, name: Code | None, sop: tuple[str, str], *, im
 def sop_reference(sop: tuple[str, str]) -> Dataset:
     """A reference to an instance by SOP Class UID and SOP Instance UID (PS3.3 table 10-11)."""
     item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop
+    set_uid(item, "ReferencedSOPClassUID", sop[0])
+    set_uid(item, "ReferencedSOPInstanceUID", sop[1])
     return item
+
+
+def set_uid(dataset: Dataset, keyword: str, value: str) -> None:
+    """Set a UID of somebody else's as it stands: some have leading zeros, which pydicom would complain about."""
+    dataset.add(DataElement(keyword, "UI", value, validation_mode=config.IGNORE))
 
 
 def region(relation: Relation, name: Code, points: Sequence[tuple[float, float]], sop: tuple[str, str]) -> Dataset:

@@ -18,12 +18,14 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.multival import MultiValue
+from pydicom.uid import UID_dictionary
 
 from screening_node.errors import UnreadableObject
 from screening_node.reporting import charsets
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}")
+_UID = re.compile(r"[0-9.]{1,64}")
 _AGE = re.compile(r"\d{3}[DWMY]")
 _ZONE = re.compile(r"[+-](0\d|1[01])[0-5]\d|[+-]1200|\+1[23][0-5]\d|\+1400")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
@@ -72,7 +74,7 @@ class SourceFilm:
     @property
     def is_image(self) -> bool:
         """Whether an SR may point to it as an IMAGE."""
-        return self.rows is not None or "Image Storage" in UID(self.sop_class_uid).name
+        return self.rows is not None or "Image Storage" in UID_dictionary.get(self.sop_class_uid, ("",))[0]
 
 
 def read(path: Path) -> SourceFilm:
@@ -147,9 +149,9 @@ class _Reader:
         return value
 
     def uid(self, keyword: str) -> str:
-        """A UID as it stands, without padding; "" where it is not one."""
+        """A UID as it stands, without padding; "" where it is not one. Leading zeros are let pass, as by intake."""
         text = self._raw(keyword).decode("ascii", errors="replace").strip("\0 ")
-        return text if UID(text).is_valid else ""
+        return text if _UID.fullmatch(text) else ""
 
     def integer(self, keyword: str) -> int | None:
         """A value of VR US."""
@@ -186,9 +188,8 @@ class _Reader:
             return value
         if value is None:
             return b""
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            return str(value).encode()
-        return "\\".join(str(part) for part in value).encode()
+        values = value if isinstance(value, list | tuple | MultiValue) else [value]
+        return "\\".join(str(part) for part in values).encode()
 
     def _note(self, keyword: str, what: str) -> None:
         tag = tag_for_keyword(keyword)
