@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydicom import config, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
@@ -33,7 +33,7 @@ def make_dx(*, rows: int = 64, columns: int = 64, seed: int = 0, **overrides: An
         if value is not None:
             _set(dataset, keyword, value)
     if "PixelData" in dataset:
-        dataset["PixelData"].VR = "OW"
+        dataset["PixelData"].VR = "OB" if UID(syntax).is_compressed else "OW"
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.file_meta.MediaStorageSOPClassUID = values["SOPClassUID"]

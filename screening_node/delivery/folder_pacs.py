@@ -18,6 +18,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from screening_node.delivery.dispatcher import quiet_libraries
 from screening_node.delivery.outcomes import StoreStatus
+from screening_node.delivery.sockets import listen
 from screening_node.errors import Misconfigured
 
 _MAX_PDU = 131072
@@ -53,14 +54,12 @@ class FolderPacs:
         entity.supported_contexts = AllStoragePresentationContexts
         entity.add_supported_context(Verification)
         try:
-            self._server = entity.start_server(
-                self._address, block=False, evt_handlers=[(evt.EVT_C_STORE, self._on_c_store)]
-            )
+            handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._on_c_store)]
+            self._server = listen(entity, self._address, handlers, name="folder-pacs")
         except OSError as error:
             raise Misconfigured(
                 f"The folder PACS cannot listen on {self._address[0]}:{self._address[1]}.", fix="Choose another port."
             ) from error
-        assert self._server is not None
         return int(self._server.server_address[1])
 
     def stop(self) -> None:

@@ -30,6 +30,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening_node.delivery.destination import Destination, Timeouts
 from screening_node.delivery.outcomes import Delivered, of_rejection, of_store_status, unavailable
+from screening_node.delivery.sockets import ClosingEntity
 from screening_node.errors import DestinationRefused, ScreeningNodeError, UnreadableObject
 
 logger = logging.getLogger(__name__)
@@ -277,7 +278,7 @@ def _send_one(connection: Connection, stored: StoredObject, still_to_come: Seque
 
 
 def _application_entity(calling_ae: str, timeouts: Timeouts) -> AE:
-    entity = AE(ae_title=calling_ae)
+    entity = ClosingEntity(ae_title=calling_ae)
     entity.connection_timeout = timeouts.connect
     entity.acse_timeout = timeouts.association
     entity.dimse_timeout = timeouts.message

@@ -37,7 +37,7 @@ ProviderFactory = Callable[[Association], SpoolingProvider]
 
 
 class IntakeSocket(AssociationSocket):
-    """Reads a PDU's bytes into one buffer."""
+    """Reads a PDU's bytes into one buffer, and is closed for certain."""
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read ``nr_bytes``, or fewer where the peer closed. Raises OSError on timeout or an absurd length."""
@@ -55,6 +55,12 @@ class IntakeSocket(AssociationSocket):
         view.release()
         del buffer[received:]
         return buffer
+
+    def _shutdown_socket(self) -> None:
+        """Close for certain: pynetdicom does not where the peer is gone already and shutting down fails."""
+        super()._shutdown_socket()
+        if self.socket is not None:
+            self.socket.close()
 
 
 class IntakeAssociation(Association):
