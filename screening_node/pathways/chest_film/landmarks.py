@@ -10,6 +10,7 @@ Coordinates inside are normalised: 0..1 over the square input, (x, y), -0.5 and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from screening_node.networks.graph import GraphModule
 from screening_node.networks.maps import CompactMap, HighResolutionMap
 from screening_node.networks.normalise import normalise
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
-from screening_node.pathways.chest_film.sampling import letterbox, sample
+from screening_node.pathways.chest_film.sampling import Corners, letterbox, sample
 
 NODES = len(LANDMARK_NAMES)
 
@@ -40,7 +41,7 @@ _ROUGH_SHAPE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PixelTransform:
-    """Between normalised coordinates of the detector's square and stored pixels of the film.
+    """Between normalised coordinates of a square on the film and the film's stored pixels.
 
     ``side``: side of the square in stored pixels; ``left``, ``top``: its corner, stored pixel coordinates.
     """
@@ -59,11 +60,32 @@ class PixelTransform:
         moved: NDArray[np.float64] = np.asarray(points, dtype=np.float64) - np.array([self.left, self.top])
         return moved / self.side
 
+    def moved(self, zoom: float, right: float, down: float) -> PixelTransform:
+        """A square ``zoom`` times as large about the same centre, moved by shares of the new side."""
+        side = self.side * zoom
+        grown = (side - self.side) / 2
+        return PixelTransform(side=side, left=self.left - grown + right * side, top=self.top - grown + down * side)
+
+    @property
+    def corners(self) -> Corners:
+        """The square's corners in stored pixels, as ``sampling.sample`` wants them."""
+        return np.array([self.left, self.top]) + self.side * np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+
 
 def film_transform(shape: tuple[int, int]) -> PixelTransform:
-    """The letterbox of a film of ``shape`` (rows, columns)."""
+    """The letterbox of a film of ``shape`` (rows, columns): isotropic, nothing cut off."""
     corners = letterbox(shape)
     return PixelTransform(side=float(max(shape)), left=float(corners[0, 0]), top=float(corners[0, 1]))
+
+
+def views_of(shape: tuple[int, int]) -> tuple[PixelTransform, ...]:
+    """The letterbox and two moved views of a film.
+
+    Their mean is a steadier answer than one view's, and their spread tells whether the detector follows the picture
+    (gate.py). The moves lie within the training's augmentation.
+    """
+    plain = film_transform(shape)
+    return (plain, plain.moved(1.10, 0.035, -0.03), plain.moved(1.04, -0.035, 0.03))
 
 
 def detector_input(
@@ -74,9 +96,17 @@ def detector_input(
     Isotropic letterbox, low-pass before shrinking, then the architecture's normalisation.
     """
     pyramid = film if isinstance(film, Pyramid) else build_pyramid(film)
-    square = sample(pyramid, [letterbox(pyramid.shape)], architecture.size)[0]
-    channels: NDArray[np.float32] = normalise(torch.from_numpy(square), architecture.normalisation).numpy()
-    return channels, film_transform(pyramid.shape)
+    view = film_transform(pyramid.shape)
+    return view_inputs(pyramid, (view,), architecture)[0], view
+
+
+def view_inputs(
+    pyramid: Pyramid, views: Sequence[PixelTransform], architecture: DetectorArchitecture
+) -> NDArray[np.float32]:
+    """Several views of a film as the detector wants them; float32 (views, C, size, size)."""
+    squares = sample(pyramid, [view.corners for view in views], architecture.size)
+    channels: NDArray[np.float32] = normalise(torch.from_numpy(squares), architecture.normalisation).numpy()
+    return channels
 
 
 class DagDetector(nn.Module):
