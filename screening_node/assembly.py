@@ -67,8 +67,8 @@ def judging(settings: Settings) -> Judging:
     )
 
 
-def chest_film_pathway(settings: Settings) -> Pathway[Any]:
-    """The chest-film pathway with its bundle, on the configured device."""
+def chest_film_pathway(settings: Settings, bundle: Path | None = None) -> Pathway[Any]:
+    """The chest-film pathway with its bundle (or another one), on the configured device."""
     from screening_node.pathways.chest_film.admission import AdmissionRules
     from screening_node.pathways.chest_film.pathway import ChestFilmPathway
 
@@ -76,7 +76,7 @@ def chest_film_pathway(settings: Settings) -> Pathway[Any]:
     reference = load_reference_table(section.reference)
     thresholds = load_threshold_set(section.thresholds)
     rules = AdmissionRules(age_range=section.age_range, reference=reference)
-    return ChestFilmPathway.load(section.bundle, device(settings.worker.device), rules, thresholds)
+    return ChestFilmPathway.load(bundle or section.bundle, device(settings.worker.device), rules, thresholds=thresholds)
 
 
 def device(wanted: str) -> Any:

@@ -16,41 +16,6 @@ from screening_node.store.session import Store
 
 Row = dict[str, Any]
 
-ALERT_COLUMNS = {
-    "number": "No.",
-    "state": "State",
-    "category": "Category",
-    "lowest_t_score": "Lowest T",
-    "lowest_vertebra": "At",
-    "patient_id": "Patient ID",
-    "study_date": "Newest film",
-    "opened_at": "Opened",
-    "acknowledged_by": "Acknowledged by",
-}
-EXAM_COLUMNS = {
-    "id": "No.",
-    "state": "State",
-    "patient_id": "Patient ID",
-    "study_date": "Study date",
-    "calling_ae": "From",
-    "received_at": "Received",
-    "category": "Category",
-    "refusal": "Refusal",
-    "alarm_status": "Alarm",
-    "error": "Error",
-}
-DELIVERY_COLUMNS = {
-    "id": "No.",
-    "exam": "Exam",
-    "destination": "To",
-    "kind": "Kind",
-    "state": "State",
-    "attempt": "Tries",
-    "not_before": "Not before",
-    "error": "Error",
-}
-AUDIT_COLUMNS = {"at": "When", "actor": "Who", "action": "What", "subject": "On", "detail": "Detail"}
-
 _ALERT = {
     "number": t.alarms.c.number,
     "state": t.alarms.c.state,

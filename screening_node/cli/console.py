@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,9 @@ from screening_node.errors import ScreeningNodeError
 
 out = Console()
 err = Console(stderr=True)
+#: For tables that go into a pipe or a file: there a row is a line, however long.
+piped = Console(width=1000)
+
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file.", show_default="config/node.toml")
@@ -55,25 +59,36 @@ def cell(value: Any) -> Text:
     return Text(printable(str(value)))
 
 
-def print_rows(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, empty: str = "None."
-) -> None:
-    """A listing: as JSON all of it, as a table those ``columns`` (key: heading)."""
+Columns = Mapping[str, str | Callable[[Mapping[str, Any]], Any]]
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Columns, *, as_json: bool, empty: str = "None.") -> None:
+    """A listing: as JSON all of it, as a table the ``columns`` (heading: key, or what to make of a row)."""
     if as_json:
         print_json([dict(row) for row in rows])
     elif not rows:
         out.print(empty)
     else:
-        out.print(_table(rows, columns))
+        (out if out.is_terminal else piped).print(_table(rows, columns))
 
 
-def _table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Table:
+def _table(rows: Iterable[Mapping[str, Any]], columns: Columns) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in columns.values():
+    for heading in columns:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(cell(row[key]) for key in columns))
+        table.add_row(*(cell(row[what] if isinstance(what, str) else what(row)) for what in columns.values()))
     return table
+
+
+def local_time(key: str) -> Callable[[Mapping[str, Any]], str | None]:
+    """A column with the time of ``key`` as clocks here show it."""
+
+    def said(row: Mapping[str, Any]) -> str | None:
+        time = row[key]
+        return None if time is None else dt.datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M")
+
+    return said
 
 
 def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:

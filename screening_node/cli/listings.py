@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +13,12 @@ import typer
 
 from screening_node.cli.console import (
     ActorOption,
+    Columns,
     ConfigOption,
     JsonOption,
     LimitOption,
     err,
+    local_time,
     out,
     print_record,
     print_rows,
@@ -28,6 +30,43 @@ exams = typer.Typer(help="What came in, and what became of it.", no_args_is_help
 deliveries = typer.Typer(help="Reports on their way to destinations.", no_args_is_help=True)
 patients = typer.Typer(help="What the site knows about a patient.", no_args_is_help=True)
 audit = typer.Typer(help="Who did what; rows can only be added.", no_args_is_help=True)
+
+ALERT_COLUMNS: Columns = {
+    "No.": "number",
+    "State": "state",
+    "Category": "category",
+    "Lowest T": lambda row: f"{row['lowest_vertebra']} {row['lowest_t_score']:+.1f}",
+    "Patient ID": "patient_id",
+    "Newest film": "study_date",
+    "Opened": local_time("opened_at"),
+    "Acknowledged by": "acknowledged_by",
+}
+EXAM_COLUMNS: Columns = {
+    "No.": "id",
+    "State": "state",
+    "Patient ID": "patient_id",
+    "Study date": "study_date",
+    "From": "calling_ae",
+    "Received": local_time("received_at"),
+    "Outcome": lambda row: _outcome(row),
+}
+DELIVERY_COLUMNS: Columns = {
+    "No.": "id",
+    "Exam": "exam",
+    "To": "destination",
+    "Kind": "kind",
+    "State": "state",
+    "Tries": "attempt",
+    "Not before": local_time("not_before"),
+    "Error": "error",
+}
+AUDIT_COLUMNS: Columns = {
+    "When": local_time("at"),
+    "Who": "actor",
+    "What": "action",
+    "On": "subject",
+    "Detail": lambda row: ", ".join(f"{key} {value}" for key, value in row["detail"].items()),
+}
 
 Number = Annotated[int, typer.Argument(help="The number that the listing shows.")]
 Comment = Annotated[str | None, typer.Option("--comment", help="Why, or what was done.")]
@@ -68,6 +107,14 @@ def actor_or_user(actor: str | None) -> str:
         return "unknown"
 
 
+def _outcome(row: Mapping[str, Any]) -> str | None:
+    """What became of an exam, in a few words."""
+    if row["category"] is not None:
+        return f"{row['category']}, alarm {row['alarm_status']}"
+    said: str | None = row["refusal"] or row["error"]
+    return said
+
+
 def _done(text: str, data: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_record(data, as_json=True)
@@ -87,7 +134,7 @@ def alerts_list(
 
     with open_store(config) as store:
         rows = listings.alerts(store, state=state, limit=limit)
-    print_rows(rows, listings.ALERT_COLUMNS, as_json=as_json, empty="No alerts.")
+    print_rows(rows, ALERT_COLUMNS, as_json=as_json, empty="No alerts.")
 
 
 @alerts.command("show")
@@ -161,7 +208,7 @@ def exams_list(
 
     with open_store(config) as store:
         rows = listings.exams(store, state=state, limit=limit)
-    print_rows(rows, listings.EXAM_COLUMNS, as_json=as_json, empty="No exams.")
+    print_rows(rows, EXAM_COLUMNS, as_json=as_json, empty="No exams.")
 
 
 @exams.command("show")
@@ -198,7 +245,7 @@ def deliveries_list(
 
     with open_store(config) as store:
         rows = listings.deliveries(store, state=state, destination=destination, limit=limit)
-    print_rows(rows, listings.DELIVERY_COLUMNS, as_json=as_json, empty="No deliveries.")
+    print_rows(rows, DELIVERY_COLUMNS, as_json=as_json, empty="No deliveries.")
 
 
 @deliveries.command("retry")
@@ -263,4 +310,4 @@ def audit_list(limit: LimitOption = 100, config: ConfigOption = None, as_json: J
 
     with open_store(config) as store:
         rows = listings.audit(store, limit=limit)
-    print_rows(rows, listings.AUDIT_COLUMNS, as_json=as_json, empty="Nothing yet.")
+    print_rows(rows, AUDIT_COLUMNS, as_json=as_json, empty="Nothing yet.")
