@@ -28,11 +28,12 @@ from screening_node.domain.alarm import AlarmDecision, PatientFacts, ThresholdSe
 from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import Estimate, Refusal, RefusalCode, ScreeningResult
 from screening_node.domain.tscore import ReferenceTable, lowest_category
-from screening_node.errors import Misconfigured, ScreeningNodeError, StoreUnavailable, UnreadableObject
+from screening_node.errors import Misconfigured, Permanent, ScreeningNodeError, StoreUnavailable, UnreadableObject
 from screening_node.imaging import header
 from screening_node.pathways.base import Pathway
 from screening_node.queue import queue
 from screening_node.queue.job import Job
+from screening_node.queue.retry import describe, where
 from screening_node.reporting.document import SopReference
 from screening_node.reporting.reporter import Report
 from screening_node.store import alarms, records
@@ -327,6 +328,9 @@ def judge_files(
             yield _judge_file(file, pathway, reference, thresholds, at)
         except ScreeningNodeError as error:
             yield FileJudgement(file=file, error=error)
+        except Exception as error:  # the other files are still judged
+            log.error("%s: %s", file.name, where(error))
+            yield FileJudgement(file=file, error=Permanent(describe(error)))
 
 
 def _judge_file(

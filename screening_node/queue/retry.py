@@ -7,6 +7,7 @@ exception, a worker that died - is tried a few times, because it may be either.
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
 from screening_node.errors import Misconfigured, Permanent, Transient
@@ -77,6 +78,11 @@ def describe(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "Not enough memory to judge the film."
     return f"Unexpected error while judging the film: {type(error).__name__}. The log has the details."
+
+
+def where(error: BaseException) -> str:
+    """Where an exception came from, without its text: that may quote a patient's name."""
+    return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}"
 
 
 def _count_failure(tried: Tried, reason: str, rules: RetryRules) -> Retry | Dead:

@@ -12,7 +12,6 @@ import datetime as dt
 import functools
 import logging
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -147,7 +146,7 @@ class Worker(Generic[PreparedT]):
                 "Job %d of exam %d failed (%s): %s", job.id, job.exam_id, type(decision).__name__, decision.reason
             )
             if not isinstance(error, ScreeningNodeError):
-                log.error("%s", _where(error))
+                log.error("%s", retry.where(error))
             self._persist(functools.partial(queue.fail, job=job, decision=decision, now=self._clock()), stop)
         leases.drop([job])
 
@@ -171,8 +170,3 @@ class Worker(Generic[PreparedT]):
                 log.warning("The store does not answer, waiting: %s", error)
                 if stop.wait(1.0):
                     return
-
-
-def _where(error: BaseException) -> str:
-    """Where an exception came from, without its text: that may quote a patient's name."""
-    return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}"
