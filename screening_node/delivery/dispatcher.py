@@ -48,7 +48,7 @@ class DeliveryConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     give_up_after: dt.timedelta = retry.GIVE_UP_AFTER
     lease: float = 120.0
-    batch: int = 16
+    batch: int = 8
     poll: float = 0.1
     idle_close: float = 5.0
     store_pause: float = 1.0
@@ -106,6 +106,10 @@ def _take_back(store: Store, destinations: Sequence[Destination], stop: threadin
         return
 
 
+class _Unreachable(DestinationUnavailable):
+    """No association can be had at all."""
+
+
 class Drain:
     """Everything that one destination is owed, sent in order over an association that is kept while it is used."""
 
@@ -158,7 +162,7 @@ class Drain:
                 break
             try:
                 self._send(delivery, stored, [other for _, other in sendable[number:]])
-            except DestinationUnavailable as error:  # it would be as far away for the rest of the batch
+            except _Unreachable as error:  # it would be as far away for the rest of the batch
                 for other, _ in sendable[number:]:
                     self._failed(other, error)
                 break
@@ -176,10 +180,13 @@ class Drain:
         return None
 
     def _send(self, delivery: Delivery, stored: StoredObject, coming: Sequence[StoredObject]) -> None:
-        """Send one object and write down what came of it; DestinationUnavailable is left to the caller."""
+        """Send one object and write down what came of it; that nobody is there is left to the caller.
+
+        A peer that breaks off over this one object fails it alone: it must not hold up those behind it.
+        """
         try:
             note = self._store_over(stored, coming)
-        except DestinationUnavailable:
+        except _Unreachable:
             raise
         except ScreeningNodeError as error:
             self._failed(delivery, error)
@@ -201,7 +208,10 @@ class Drain:
                 return self._connection.store(stored).note
             except DestinationUnavailable as error:  # an idle association that the peer closed meanwhile
                 logger.info("A new association with %s is needed: %s", self._destination.name, error.message)
-        self._connection.open_for(coming)
+        try:
+            self._connection.open_for(coming)
+        except DestinationUnavailable as error:
+            raise _Unreachable(error.message, fix=error.fix) from error
         return self._connection.store(stored).note
 
     def _failed(self, delivery: Delivery, error: ScreeningNodeError) -> None:

@@ -37,6 +37,8 @@ KNOWN_WARNINGS = re.compile(
     r"|Missing attribute or value that would be needed to build DICOMDIR"
     r"|The VR checker does not support this Specific Character Set: ISO_IR 192"
 )
+#: highdicom 0.28.2 cannot read a NUM without a value, which PS3.3 section C.18.1 allows.
+UNREADABLE_FOR_HIGHDICOM = "failed measurement"
 SR_NAMES = {
     document.COMPREHENSIVE_3D_SR: "Comprehensive3DSR",
     document.COMPREHENSIVE_SR: "ComprehensiveSR",
@@ -108,7 +110,7 @@ CASES = {
     "Latin-1": judged({"PatientName": "Buc^Jérôme".encode("latin-1")}),
     "Latin-1, not declared": judged({"SpecificCharacterSet": None, "PatientName": "Buc^Jérôme".encode("latin-1")}),
     "Arabic": judged({"SpecificCharacterSet": b"ISO_IR 127", "PatientName": "قباني^لنزار".encode("iso8859-6")}),
-    "unknown character set": judged({"SpecificCharacterSet": b"KLINGON", "PatientName": b"\xe9\xe8"}),
+    "unknown character set": judged({"SpecificCharacterSet": b"KLINGON", "PatientName": b"\xe9^\xe8"}),
     **{f"refused: {code.value}": judged(result=cases.refused(code), alarm=cases.NOT_EVALUATED) for code in RefusalCode},
     **{f"alarm as {name}": judged(sop_class_uid=uid) for uid, name in SR_NAMES.items()},
     **{
@@ -119,6 +121,7 @@ CASES = {
     },
     "revised as EnhancedSR": judged(sop_class_uid=document.ENHANCED_SR, revision=3),
 }
+READABLE = {name: case for name, case in CASES.items() if name != UNREADABLE_FOR_HIGHDICOM}
 
 
 def report_of(case: Case, folder: Path) -> Report:
@@ -159,11 +162,13 @@ def test_dcmtk_reads_the_tree_without_a_word(file: Path) -> None:
     for program, options in (("dsrdump", ("+Pl", "+Pc")), ("dsr2html", ("+Cr",))):
         done = said_by(program, "dcmtk", "-v", *options, file)
         assert done.returncode == 0
-        assert not re.findall(r"^[EWF]: .*", done.stderr, re.MULTILINE)
+        complaints = re.findall(r"^[EWF]: .*", done.stderr, re.MULTILINE)
+        assert [line for line in complaints if not KNOWN_WARNINGS.search(line)] == []
         assert "Imaging Measurement Report" in done.stdout
         assert "RESEARCH USE - NOT FOR DIAGNOSTIC USE" in done.stdout
 
 
+@pytest.mark.parametrize("case", READABLE.values(), ids=READABLE)
 def test_highdicom_reads_the_same(case: Case, file: Path) -> None:
     """An independent reader of TID 1500: its checked classes accept the tree, and its numbers are ours."""
     read = srread(file)
@@ -172,9 +177,8 @@ def test_highdicom_reads_the_same(case: Case, file: Path) -> None:
     assert len(groups) == 1 + len(case.result.findings)
     for finding in case.result.findings:
         group = groups[f"Bone density of {finding.vertebra.value}"]
-        if finding.bmd == finding.bmd:  # a failed one has no value that highdicom could give
-            numbers = [measured.value for measured in group.get_measurements()]
-            assert numbers == pytest.approx([finding.bmd, finding.sd, finding.t_score, finding.threshold], abs=6e-3)
+        numbers = [measured.value for measured in group.get_measurements()]
+        assert numbers == pytest.approx([finding.bmd, finding.sd, finding.t_score, finding.threshold], abs=6e-3)
     regions = read.content.get_planar_roi_measurement_groups()
     assert len(regions) == len(case.result.rois) + len(case.result.landmarks)
 
