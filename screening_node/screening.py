@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import pydicom
 import sqlalchemy as sa
 
-from screening_node.domain.alarm import AlarmDecision, PatientFacts, ThresholdSet, decide, findings
+from screening_node.domain.alarm import AlarmDecision, AlarmStatus, PatientFacts, ThresholdSet, decide, findings
 from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import Estimate, Refusal, RefusalCode, ScreeningResult
 from screening_node.domain.tscore import ReferenceTable, lowest_category
@@ -161,8 +161,15 @@ class Screening:
                 verdict = self._verdict(tx, job, exam, result)
             reports = self._reports(exam, result, verdict)
             with self._store.begin() as tx:
-                if self._written(tx, job, exam, result, verdict, reports):
+                alarms.lock_patient(tx, exam.patient_key)
+                if records.exam(tx, exam.id, lock=True).paths != exam.paths:
+                    queue.release(tx, job, now=self._clock())  # it grew meanwhile: to be judged again, as a whole
                     return
+                if self._verdict(tx, job, exam, result) != verdict:
+                    continue
+                self._write(tx, job, exam, result, verdict, reports)
+            _log(exam, result, verdict)
+            return
         raise StoreUnavailable("Other films of the same patient were committed all the while.")
 
     def _verdict(self, tx: sa.Connection, job: Job, exam: Exam, result: ScreeningResult) -> Verdict:
@@ -211,7 +218,7 @@ class Screening:
             return True
         return self._report_refusals and result.refusal.code.concerns_chest_films
 
-    def _written(
+    def _write(
         self,
         tx: sa.Connection,
         job: Job,
@@ -219,20 +226,13 @@ class Screening:
         result: ScreeningResult,
         verdict: Verdict,
         reports: Sequence[Outgoing],
-    ) -> bool:
-        """Write everything, or nothing and False where the verdict has changed since the report was built."""
-        alarms.lock_patient(tx, exam.patient_key)
+    ) -> None:
+        """Everything that the judgement changes, fenced: LeaseLost undoes it all."""
         now = self._clock()
-        if records.exam(tx, exam.id, lock=True).paths != exam.paths:
-            queue.release(tx, job, now=now)  # the exam grew meanwhile: judge it again, as a whole
-            return True
-        if self._verdict(tx, job, exam, result) != verdict:
-            return False
         queue.complete(tx, job, now=now)
         records.commit_result(
             tx, exam=exam, job_id=job.id, result=result, alarm=verdict.alarm, reports=reports, now=now
         )
-        return True
 
     def _pathway(self, exam: Exam) -> Pathway[Any]:
         try:
@@ -241,6 +241,16 @@ class Screening:
             raise Misconfigured(
                 f"This node has no pathway {exam.pathway}.", fix=f"Add a section [pathways.{exam.pathway}]."
             ) from None
+
+
+def _log(exam: Exam, result: ScreeningResult, verdict: Verdict) -> None:
+    lowest = result.lowest
+    if result.refusal is not None:
+        log.info("Exam %d is refused: %s.", exam.id, result.refusal.code)
+    elif lowest is not None:
+        said = "ALARM" if verdict.alarm.status is AlarmStatus.RAISED else "no alarm"
+        text = "Exam %d: %s, lowest T-score %.1f at %s; %s: %s"
+        log.info(text, exam.id, result.category, lowest.t_score, lowest.vertebra, said, verdict.alarm.reason)
 
 
 def _report_of(tx: sa.Connection, exam: Exam, revision: int) -> SopReference | None:
