@@ -10,13 +10,14 @@ import datetime as dt
 import math
 import re
 
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from screening_node.domain.exam import Patient
 from screening_node.domain.identity import MANUFACTURER, MODEL_NAME
+from screening_node.imaging.quiet import quietly
 
 #: Computed Radiography, Digital X-Ray for presentation and for processing (PS3.4 B.5).
 RADIOGRAPH_CLASSES = frozenset(
@@ -165,11 +166,23 @@ def _decoded(value: bytes, dataset: Dataset) -> str:
     """Bytes by the data set's Specific Character Set; by UTF-8, then Latin-1, where that is absent or wrong."""
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
+    terms = _character_sets(dataset)
     try:
-        charset = dataset.get("SpecificCharacterSet")
-        return str(decode_bytes(value, convert_encodings(charset), {0x5C, 0x5E, 0x3D}))
+        if len(terms) == 1 and b"\x1b" not in value:
+            return value.decode(python_encoding[terms[0]])
+        with quietly():
+            return str(decode_bytes(value, convert_encodings(list(terms)), {0x5C, 0x5E, 0x3D}))
     except Exception:  # an unknown character set, or bytes that are not in it
         return _guessed(value)
+
+
+def _character_sets(dataset: Dataset) -> tuple[str, ...]:
+    """The defined terms of Specific Character Set (PS3.3 C.12.1.1.2); raises nothing, unknown ones are dropped."""
+    element: object = dataset.get_item("SpecificCharacterSet")
+    value = getattr(element, "value", None)
+    joined = value.decode("ascii", "ignore") if isinstance(value, bytes) else _plain(value)
+    terms = (term.strip(" \0") for term in joined.split("\\"))
+    return tuple(term for term in terms if term in python_encoding and (term or "\\" in joined))
 
 
 def _guessed(value: bytes) -> str:

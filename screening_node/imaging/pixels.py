@@ -27,6 +27,13 @@ LARGEST_AREA = 40_000_000
 #: mm between pixel centres that a radiograph can have; beyond it the header is wrong.
 POSSIBLE_SPACING = (0.02, 3.0)
 _POSSIBLE_MAGNIFICATION = (1.0, 2.0)
+#: Transfer syntaxes by their beginning, most specific first: JPEG-LS, JPEG 2000 (and HTJ2K), the older JPEGs.
+_DECODERS = (
+    ("1.2.840.10008.1.2.4.8", "pyjpegls"),
+    ("1.2.840.10008.1.2.4.9", "pylibjpeg"),
+    ("1.2.840.10008.1.2.4.20", "pylibjpeg"),
+    ("1.2.840.10008.1.2.4", "gdcm"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +83,7 @@ def decode(dataset: Dataset) -> Film:
         raise UnreadablePixels(refused.text, fix="Send a single-frame greyscale radiograph.")
     try:
         with quietly():
-            pixels = _linear(dataset, pixel_array(dataset))
+            pixels = _linear(dataset, pixel_array(dataset, decoding_plugin=_decoder(dataset)))
     except Exception as error:  # every decoder has its own exceptions
         raise UnreadablePixels("The pixel data cannot be decoded.", fix="Send the film again, uncompressed.") from error
     shape = (header.whole(dataset, "Rows"), header.whole(dataset, "Columns"))
@@ -102,6 +109,16 @@ def spacing_mm(dataset: Dataset) -> tuple[float, float] | None:
     if not _POSSIBLE_MAGNIFICATION[0] <= factor <= _POSSIBLE_MAGNIFICATION[1]:
         factor = 1.0
     return imager[0] / factor, imager[1] / factor
+
+
+def _decoder(dataset: Dataset) -> str:
+    """Which of pydicom's plug-ins decodes; "" leaves it to pydicom (uncompressed and RLE).
+
+    One for each syntax, and never the next one where it fails: GDCM ends the whole process on some broken JPEG 2000
+    streams that OpenJPEG refuses.
+    """
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    return next((plugin for beginning, plugin in _DECODERS if syntax.startswith(beginning)), "")
 
 
 def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
