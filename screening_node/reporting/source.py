@@ -15,13 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
+from pydicom import config, dcmread
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.uid import UID_dictionary
+from pydicom.uid import UID
 
 from screening_node.errors import UnreadableObject
+from screening_node.imaging.quiet import quietly
 from screening_node.reporting import charsets
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}")
@@ -74,13 +75,14 @@ class SourceFilm:
     @property
     def is_image(self) -> bool:
         """Whether an SR may point to it as an IMAGE."""
-        return self.rows is not None or "Image Storage" in UID_dictionary.get(self.sop_class_uid, ("",))[0]
+        return self.rows is not None or "Image Storage" in UID(self.sop_class_uid, config.IGNORE).name
 
 
 def read(path: Path) -> SourceFilm:
     """Read a Part 10 file up to its pixels; UnreadableObject where that fails."""
     try:
-        header = dcmread(path, stop_before_pixels=True)
+        with quietly():
+            header = dcmread(path, stop_before_pixels=True)
     except Exception as error:  # pydicom raises nearly anything on broken bytes
         raise UnreadableObject(
             f"{path.name} cannot be read as DICOM.", fix="Send the film again from its source."
@@ -206,8 +208,12 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
 
 
 def _shortened(text: str) -> str:
-    """A description (LO): cut where it is too long, because it identifies nothing."""
-    return " ".join(text.replace("\\", " ").split())[:64].rstrip()
+    """A description (LO): cut where it is too long, because it identifies nothing.
+
+    To 64 bytes, though PS3.5 counts characters: some readers count bytes.
+    """
+    line = " ".join(text.replace("\\", " ").split())
+    return line.encode()[:64].decode(errors="ignore").rstrip()
 
 
 def _person_name(text: str) -> str:

@@ -96,6 +96,7 @@ def test_what_is_not_valid_is_left_out_and_said(tmp_path: Path, keyword: str, ra
         ("StudyTime", b"10", "10"),
         ("StudyTime", b"101112.123456", "101112.123456"),
         ("StudyDescription", b"x" * 100, "x" * 64),
+        ("StudyDescription", ("é" * 60).encode("latin-1"), "é" * 32),
         ("StudyDescription", b"a\\b \r\n c", "a b c"),
         ("PatientName", b"Doe^Jane^^^==", "Doe^Jane"),
         ("PatientID", b"P" * 64, "P" * 64),
