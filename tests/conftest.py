@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgresql_server import PostgresqlServer
 
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -25,12 +26,27 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(empty_database: Path, tmp_path: Path) -> Iterator[Store]:
-    """A migrated SQLite store of the test's own, at tmp_path/node.db."""
-    shutil.copy(empty_database, tmp_path / "node.db")
-    opened = Store(f"sqlite:///{tmp_path / 'node.db'}", busy_seconds=10.0)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A migrated store of the test's own: SQLite at tmp_path/node.db, or PostgreSQL where a module asks for it."""
+    kind = getattr(request, "param", "sqlite")
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgresql").database()
+    else:
+        shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "node.db")
+        url = f"sqlite:///{tmp_path / 'node.db'}"
+    opened = Store(url, busy_seconds=10.0)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of the tests' own, on a loopback port, in a temporary folder."""
+    reason = PostgresqlServer.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with PostgresqlServer.running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from screening_node.store import records
 from screening_node.store import tables as t
 from screening_node.store.session import Store
 
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 RULES = RetryRules()
 
 

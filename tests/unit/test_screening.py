@@ -44,6 +44,7 @@ from screening_node.store import tables as t
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
+both = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 REFERENCE = ReferenceTable(
     name="table",
     version="1",
@@ -181,6 +182,7 @@ def bench(store: Store, archive: Archive) -> Bench:
     return Bench(store, archive)
 
 
+@both
 def test_a_film_ends_in_a_result_an_alarm_and_a_report_for_every_destination(bench: Bench) -> None:
     exam = bench.film(THIN)
     assert bench.run() == [None]
@@ -209,6 +211,7 @@ def test_the_patients_sex_decides_the_t_score(bench: Bench) -> None:
     assert [bench.result(exam).lowest_t for exam in exams] == [pytest.approx(0.0), pytest.approx(-1.0)]
 
 
+@both
 @pytest.mark.parametrize(
     ("says", "report_refusals", "code", "reports"),
     [
@@ -278,6 +281,7 @@ def again(bench: Bench, job: Job) -> None:
         queue.release(tx, job, now=NOW)
 
 
+@both
 def test_dying_between_report_and_commit_changes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.film(THIN)
     screening = bench.screening()
@@ -294,6 +298,7 @@ def test_dying_between_report_and_commit_changes_nothing(bench: Bench, monkeypat
     assert len(bench.rows(t.outbox)) == 2
 
 
+@both
 def test_a_worker_that_lost_its_lease_commits_nothing(bench: Bench) -> None:
     bench.film(THIN)
     screening = bench.screening()
@@ -308,6 +313,7 @@ def test_a_worker_that_lost_its_lease_commits_nothing(bench: Bench) -> None:
     assert [len(bench.rows(table)) for table in (t.results, t.alarms, t.outbox)] == [1, 1, 2]
 
 
+@both
 def test_two_films_of_one_patient_share_an_alarm(bench: Bench) -> None:
     patient = a_patient()
     exams = [
@@ -345,6 +351,7 @@ def test_what_the_site_knows_suppresses_the_alarm_and_the_report_says_so(bench: 
     assert "known diagnosis" in bench.reporter.calls[0][0].reason
 
 
+@both
 def test_a_decision_that_changes_while_the_report_is_written_is_taken_anew(bench: Bench) -> None:
     patient = a_patient()
     first = bench.film(THIN, patient=patient)
@@ -393,6 +400,7 @@ def rescreen(bench: Bench, exam: int, screening: Screening | None = None) -> Non
     assert bench.run(screening) == [None]
 
 
+@both
 def test_judging_again_with_the_same_model_changes_nothing(bench: Bench) -> None:
     exam = bench.film(THIN)
     bench.run()
@@ -413,6 +421,7 @@ def test_judging_again_serves_a_destination_that_was_added(bench: Bench) -> None
     assert len({(row.sop_instance_uid, row.path) for row in owed}) == 1, "the very same report"
 
 
+@both
 def test_another_model_gives_a_new_revision_that_names_the_old_report(bench: Bench) -> None:
     exam = bench.film(THIN)
     bench.run()
@@ -440,6 +449,7 @@ def test_an_alarm_outlives_a_newer_model_that_sees_none(bench: Bench) -> None:
     assert [row.state for row in bench.rows(t.alarms)] == ["open"]
 
 
+@both
 def test_an_exam_that_grows_while_it_is_judged_is_judged_again_as_a_whole(bench: Bench) -> None:
     key = ExamKey(pathway="chest_film", key="pair", complete=True)
     exam = bench.film(HEALTHY, patient=a_patient(), exam=key)
@@ -456,6 +466,7 @@ def test_an_exam_that_grows_while_it_is_judged_is_judged_again_as_a_whole(bench:
     assert len(bench.rows(t.jobs)) == 1
 
 
+@both
 def test_a_late_instance_of_a_judged_exam_has_it_judged_again(bench: Bench) -> None:
     key = ExamKey(pathway="chest_film", key="pair", complete=True)
     exam = bench.film(HEALTHY, patient=a_patient(), exam=key)

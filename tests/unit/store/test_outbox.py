@@ -16,6 +16,7 @@ from screening_node.store import tables as t
 from screening_node.store.outbox import Delivery, DeliveryState
 from screening_node.store.session import Store
 
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 LATER = NOW + dt.timedelta(minutes=1)
 
 

@@ -18,6 +18,8 @@ from screening_node.store.alarms import AlarmState
 from screening_node.store.records import Recorded
 from screening_node.store.session import Store
 
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+
 
 def count(store: Store, table: sa.Table) -> int:
     with store.read() as tx:
@@ -88,33 +90,6 @@ def test_a_film_without_a_date_counts_from_its_arrival(store: Store) -> None:
 def test_an_exam_that_is_not_there(store: Store) -> None:
     with pytest.raises(NotFound, match="no exam 7"), store.read() as tx:
         records.exam(tx, 7)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ({"patient_id": "P1"}, {"patient_id": "P1", "name": "Married^Name"}, True),
-        ({"patient_id": "P1"}, {"patient_id": "P2"}, False),
-        ({"patient_id": "P1", "issuer": "A"}, {"patient_id": "P1", "issuer": "B"}, False),
-        ({"patient_id": "P1", "issuer": None}, {"patient_id": "P1", "issuer": "B"}, False),
-        ({"patient_id": None}, {"patient_id": None}, False),
-        ({"patient_id": ""}, {"patient_id": ""}, False),
-    ],
-)
-def test_who_is_the_same_patient(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
-    first, second = (
-        alarms.patient_key(a_patient(**patient), study) for patient, study in ((one, "1.1"), (other, "1.2"))
-    )
-    assert (first == second) is same
-
-
-def test_films_of_one_study_without_an_id_are_one_patient() -> None:
-    nobody = a_patient(patient_id=None)
-    assert alarms.patient_key(nobody, "1.1") == alarms.patient_key(nobody, "1.1")
-
-
-def test_keys_do_not_show_who_it_is() -> None:
-    assert "P1" not in alarms.patient_key(a_patient(patient_id="P1"), "1.1")
 
 
 def test_a_result_with_everything_that_hangs_on_it(store: Store) -> None:
