@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from screening_node import __version__
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.tscore import ReferenceTable
+from screening_node.errors import Misconfigured
 from screening_node.settings import Settings, load_reference_table, load_threshold_set
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from screening_node.delivery.destination import Destination, Timeouts
     from screening_node.pathways.base import Pathway
     from screening_node.reporting.reporter import Reporter
+
+log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 
@@ -83,8 +86,6 @@ def device(wanted: str) -> Any:
     """The torch device of ``[worker] device``; "auto" is CUDA where there is one. Raises Misconfigured."""
     import torch
 
-    from screening_node.errors import Misconfigured
-
     name = wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     chosen = torch.device(name)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
@@ -114,6 +115,18 @@ def this_node(settings: Settings) -> Destination:
     return Destination(name="this node", ae_title=node.ae_title, host=host, port=node.port)
 
 
+def port_is_free(settings: Settings) -> bool:
+    """Whether the node could listen where it is told to, as far as can be seen without listening."""
+    host, port = settings.node.host, settings.node.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
 def timeouts(seconds: float) -> Timeouts:
     """How long a destination may take: for the connection, the association, and each message."""
     from screening_node.delivery.destination import Timeouts
@@ -139,6 +152,11 @@ def serve(settings: Settings) -> None:
 
     def prepare_store() -> None:
         """Only once the lock is held: what an earlier run left behind belongs to nobody now."""
+        if not port_is_free(settings):
+            raise Misconfigured(
+                f"node.port: {settings.node.host}:{settings.node.port} is taken, or no address of this machine.",
+                fix="Change [node] host or port, or stop the program that holds that port.",
+            )
         Archive(settings.store.archive).sweep()
         store = open_store(settings)
         rescue.rescue_left_behind(store, service.host_prefix(), RetryRules(), now=dt.datetime.now(dt.UTC))
@@ -197,6 +215,7 @@ def run_worker_process(stop: threading.Event, owner: str, settings: Settings) ->
 
     configure_logging()
     parts = judging(settings)
+    log.info("Judging with bundle %s.", parts.pathway.identity.bundle)
     with _Opened(settings) as store:
         screening = Screening(
             pathways={parts.pathway.name: parts.pathway},

@@ -75,7 +75,7 @@ def run(folder: Path, *, keep: bool, seconds: float, console: Console) -> None:
         samples = _written(place, progress)
         with _node(place, settings, progress) as node:
             _send(samples, place)
-            _wait(settings, len(samples), node, seconds, place, progress)
+            _wait(settings, len({_uid_of(sample.path) for sample in samples}), node, seconds, place, progress)
             progress.stop()
             _show(settings, samples, place, console)
             if keep:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -177,7 +176,7 @@ def _echoed(destination: Destination, settings: Settings) -> Finding:
 def _port(settings: Settings) -> Iterator[Finding]:
     node = settings.node
     where = f"{node.host}:{node.port}"
-    if _is_free(node.host, node.port):
+    if assembly.port_is_free(settings):
         yield Finding(check="port", state=State.OK, message=f"{where} is free; the node is not running.")
         return
     try:
@@ -192,14 +191,3 @@ def _port(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding(check="port", state=State.OK, message=f"A node answers C-ECHO on {where}.")
-
-
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

@@ -108,7 +108,7 @@ def single_run(lock_path: Path) -> Iterator[None]:
             file.seek(0)
             who = file.read().strip()
             raise AlreadyRunning(
-                f"Another node{f' (process {who})' if who else ''} works on this store; it holds {lock_path}.",
+                f"Another node{f' (process {who})' if who else ''} works on this store already; it holds {lock_path}.",
                 fix="Stop it first, or give this one a [store] of its own.",
             ) from error
         file.truncate(0)
