@@ -28,7 +28,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from screening_node.errors import AlreadyRunning, Misconfigured
+from screening_node.errors import AlreadyRunning, Misconfigured, ScreeningNodeError
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +78,8 @@ def serve(
     """Run the processes until SIGTERM or SIGINT (or ``stop``); to be called on the main thread.
 
     ``at_start`` runs once the lock is held and nothing else runs: migrations, rescue, sweeping. ``on_death`` gets
-    the owner name of each child that died, before another takes its place. Raises AlreadyRunning, or Misconfigured
-    where a child says at its first start that it cannot work.
+    the owner name of each child that died, again and again until it raises no ScreeningNodeError. Raises
+    AlreadyRunning, or Misconfigured where a child says at its first start that it cannot work.
     """
     stop = stop or threading.Event()
     with single_run(lock_path), _signals(stop):
@@ -155,6 +155,7 @@ class _Supervisor:
         self._children = [_Child(spec=spec) for spec in processes]
         self._stop_seconds = stop_seconds
         self._on_death = on_death
+        self._untold: list[str] = []
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, stop: threading.Event) -> None:
@@ -162,6 +163,7 @@ class _Supervisor:
             while not stop.is_set():
                 for child in self._children:
                     self._look_after(child)
+                self._untold = [owner for owner in self._untold if not self._tell(owner)]
                 self._wait_for_a_death()
         finally:
             self._stop_all()
@@ -194,14 +196,16 @@ class _Supervisor:
         delay = min(_LONGEST_DELAY_S, 0.25 * 2.0 ** min(child.deaths_in_a_row - 1, 10))
         child.start_at = time.monotonic() + delay
         log.error("The %s process ended (%s); another starts in %.1f s.", child.spec.name, ending(status), delay)
-        self._tell(owner)
+        self._untold.append(owner)
 
-    def _tell(self, owner: str) -> None:
-        """``on_death`` may fail (the store is away): the leases then run out by themselves."""
+    def _tell(self, owner: str) -> bool:
+        """Whether ``on_death`` has taken note; it may fail while the store is away, and is asked again."""
         try:
             self._on_death(owner)
-        except Exception as error:
+        except ScreeningNodeError as error:
             log.warning("What %s held is not rescued yet: %s", owner, error)
+            return False
+        return True
 
     def _wait_for_a_death(self) -> None:
         alive = [child.process.sentinel for child in self._children if child.process is not None]

@@ -28,6 +28,10 @@ def ignore_stop(stop: threading.Event, owner: str, folder: str) -> None:
         time.sleep(1)
 
 
+def die(stop: threading.Event, owner: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def misconfigured(stop: threading.Event, owner: str) -> None:
     raise Misconfigured("The port is taken.", fix="Take another.")
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import service_children
 
-from screening_node.errors import AlreadyRunning, Misconfigured
+from screening_node.errors import AlreadyRunning, Misconfigured, StoreUnavailable
 from screening_node.service import ProcessSpec, ending, host_prefix, owner_name, serve, single_run
 
 
@@ -108,6 +108,22 @@ def test_a_misconfigured_child_ends_the_node_at_its_first_start(tmp_path: Path) 
     with pytest.raises(Misconfigured, match="The bad process cannot work"):
         serve(processes, tmp_path / "node.lock")
     assert not running(tmp_path)
+
+
+def test_a_death_is_told_until_it_is_heard(tmp_path: Path) -> None:
+    stop = threading.Event()
+    told: list[str] = []
+
+    def on_death(owner: str) -> None:
+        told.append(owner)
+        if len(told) == 1:
+            raise StoreUnavailable("The store is away.")
+        stop.set()
+
+    dying = ProcessSpec(name="dying", target=service_children.die)
+    serve([dying], tmp_path / "node.lock", on_death=on_death, stop=stop)
+    assert len(told) >= 2
+    assert told[0] == told[1]
 
 
 def test_handlers_of_signals_come_back(tmp_path: Path) -> None:
