@@ -167,6 +167,8 @@ def _decoded(value: bytes, dataset: Dataset) -> str:
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     terms = _character_sets(dataset)
+    if not terms:
+        return _guessed(value)
     try:
         if len(terms) == 1 and b"\x1b" not in value:
             return value.decode(python_encoding[terms[0]])
