@@ -30,14 +30,13 @@ class FilmLine:
 
 
 def film_table(lines: Iterable[FilmLine]) -> Table:
-    """The table, one row a film."""
+    """The table, one row a film; it fits a terminal of 80 columns."""
     table = Table(header_style="bold", show_lines=True)
     table.add_column("Film", overflow="fold")
-    table.add_column("BMD in g/cm² ± SD, T-score", no_wrap=True)
-    table.add_column("Category")
-    table.add_column("Alarm, or why not judged; report", overflow="fold")
+    table.add_column("BMD ± SD (g/cm²), T-score", no_wrap=True)
+    table.add_column("Category; alarm, or why not judged; report", overflow="fold", min_width=24)
     for line in lines:
-        table.add_row(Text(line.title), _estimates(line.estimates), Text(line.category or "-"), _outcome(line))
+        table.add_row(Text(line.title), _estimates(line.estimates), _outcome(line))
     return table
 
 
@@ -48,8 +47,8 @@ def _estimates(estimates: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def _estimate(estimate: Mapping[str, Any]) -> Text:
-    """For example ``L1 0.712 ± 0.061  T -2.7 < -2.2``: the threshold stands there where it is crossed."""
-    text = Text(f"{estimate['vertebra']} {estimate['bmd']:.3f} ± {estimate['sd']:.3f}  T {estimate['t_score']:+.1f}")
+    """For example ``L1 0.712 ± 0.061 T -2.7 < -2.2``: the threshold stands there where it is crossed."""
+    text = Text(f"{estimate['vertebra']} {estimate['bmd']:.3f} ± {estimate['sd']:.3f} T {estimate['t_score']:+.1f}")
     if estimate["below"]:
         text.append(f" < {estimate['threshold']:+.1f}", style="bold red")
     return text
@@ -57,7 +56,9 @@ def _estimate(estimate: Mapping[str, Any]) -> Text:
 
 def _outcome(line: FilmLine) -> Text:
     parts = []
-    if line.alarm is not None:
+    if line.category:
+        parts.append(Text(line.category))
+    if line.alarm:
         parts.append(Text(f"alarm {line.alarm}", style=_ALARM_STYLES.get(line.alarm, "")))
     if line.trouble:
         parts.append(Text(line.trouble, style="yellow"))
