@@ -81,8 +81,9 @@ def content(statement: Statement) -> list[Dataset]:
     groups = [_patient_group(statement)]
     if statement.result.refusal is None:
         groups += _vertebra_groups(statement)
-        groups += _roi_groups(statement)
-        groups += _landmark_groups(statement)
+        if statement.film.is_image:
+            groups += _roi_groups(statement)
+            groups += _landmark_groups(statement)
     children = [
         code(MODIFIER, codes.LANGUAGE, codes.ENGLISH),
         *_observer(statement),

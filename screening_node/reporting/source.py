@@ -74,8 +74,8 @@ class SourceFilm:
 
     @property
     def is_image(self) -> bool:
-        """Whether an SR may point to it as an IMAGE."""
-        return self.rows is not None or "Image Storage" in UID(self.sop_class_uid, config.IGNORE).name
+        """Whether an SR may point to it as an IMAGE: by its SOP class, because a dose grid has rows too."""
+        return "Image Storage" in UID(self.sop_class_uid, config.IGNORE).name
 
 
 def read(path: Path) -> SourceFilm:

@@ -367,15 +367,22 @@ def test_what_is_no_chest_film_is_not_called_one(film: Path) -> None:
         assert trees.value(trees.child(read, codes.PROCEDURE_REPORTED)) == procedure
 
 
-def test_an_object_without_pixels_is_referenced_as_a_composite(tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"SOPClassUID": document.ENHANCED_SR, "Rows": None, "Columns": None}
-    film = cases.film_file(tmp_path / "sr.dcm", **changes)
-    read = trees.parsed(
-        reporter().report(film, cases.refused(RefusalCode.NOT_A_RADIOGRAPH), cases.NOT_EVALUATED, cases.AT)
-    )
-    group = trees.groups(read)[PATIENT_GROUP]
-    assert trees.child(group, codes.SOURCE_OF_MEASUREMENT).ValueType == "COMPOSITE"
-    assert not trees.children(read, codes.IMAGE_LIBRARY)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"SOPClassUID": document.ENHANCED_SR, "Rows": None, "Columns": None},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.2"},  # RT Dose: rows and columns, but no image
+        {"SOPClassUID": "1.2.3.4"},
+    ],
+)
+@pytest.mark.parametrize("outcome", [cases.refused(RefusalCode.NOT_A_RADIOGRAPH), cases.result()])
+def test_what_is_no_image_is_referenced_as_a_composite(
+    tmp_path: Path, changes: dict[str, Any], outcome: ScreeningResult
+) -> None:
+    film = cases.film_file(tmp_path / "object.dcm", **changes)
+    read = trees.parsed(reporter().report(film, outcome, cases.NOT_EVALUATED, cases.AT))
+    assert {item.ValueType for item in trees.walk(read)} >= {"COMPOSITE"}
+    assert not {item.ValueType for item in trees.walk(read)} & {"IMAGE", "SCOORD"}
 
 
 # Every code, once around
