@@ -60,7 +60,7 @@ QUICK_INTAKE = IntakeConfig(
     port=0,
     network_timeout=2.0,
     idle_timeout=1.0,
-    drain_seconds=1.0,
+    drain_seconds=0.5,
     min_free_bytes=0,
 )
 
