@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import hashlib
-import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +15,19 @@ import sqlalchemy as sa
 from builders import IDENTITY, NOW, a_patient, an_instance
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
+from scripted import HEALTHY, REFERENCE, THIN, THRESHOLDS, ScriptedPathway, WritingReporter
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, PatientFacts, ThresholdSet
-from screening_node.domain.exam import ExamFiles, ExamKey
+from screening_node.domain.alarm import AlarmStatus, PatientFacts, ThresholdSet
+from screening_node.domain.exam import ExamKey
 from screening_node.domain.result import (
-    BmdEstimate,
     Category,
-    Estimate,
-    Landmark,
-    ModelIdentity,
-    Refusal,
-    RefusalCode,
-    ScreeningResult,
     Vertebra,
 )
-from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.errors import LeaseLost, Misconfigured, Permanent, StoreUnavailable, UnreadableObject
 from screening_node.queue import queue
 from screening_node.queue.job import Job, JobState
 from screening_node.queue.lease import utc_now
 from screening_node.reporting.document import SopReference
-from screening_node.reporting.reporter import Report
 from screening_node.screening import Prepared, Screening, judge_files
 from screening_node.store import alarms, records
 from screening_node.store import tables as t
@@ -45,79 +35,6 @@ from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
 both = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
-REFERENCE = ReferenceTable(
-    name="table",
-    version="1",
-    title="A table",
-    maker="any",
-    population="any",
-    source="test",
-    rows=(
-        ReferenceRow(sex="F", vertebra="any", mean=1.0, sd=0.1),
-        ReferenceRow(sex="M", vertebra="any", mean=1.1, sd=0.1),
-    ),
-)
-THRESHOLDS = ThresholdSet(name="set", source="test", by_vertebra=dict.fromkeys(Vertebra, -2.0))
-HEALTHY, THIN = 1.05, 0.7
-
-
-class ScriptedPathway:
-    """Answers with what the film's bytes say: a BMD, a refusal, or a failure."""
-
-    name = "chest_film"
-
-    def __init__(self, identity: ModelIdentity = IDENTITY) -> None:
-        self.identity = identity
-        self.batches: list[int] = []
-
-    def prepare(self, exam: ExamFiles) -> str | Refusal:
-        says = exam.files[-1].read_bytes()[-16:].strip().decode("ascii", "replace")
-        if says == "refuse":
-            return Refusal(code=RefusalCode.NOT_FRONTAL, text="A lateral film.")
-        if says == "own":
-            return Refusal(code=RefusalCode.OWN_OBJECT, text="Our own report.")
-        return says
-
-    def judge(self, batch: Sequence[str]) -> list[Estimate | Refusal]:
-        self.batches.append(len(batch))
-        if "poison" in batch:
-            name = "Nobody^Real"
-            raise ValueError(name)
-        if "short" in batch:
-            return []
-        return [self._answer(says) for says in batch]
-
-    def _answer(self, says: str) -> Estimate | Refusal:
-        if says == "hardware":
-            point = Landmark(name="c7", x=1.0, y=2.0)
-            return Refusal(code=RefusalCode.HARDWARE, text="Metal.", landmarks=(point,))
-        if says == "nothing":
-            return Estimate(bmd=())
-        vertebrae = (Vertebra.L2, Vertebra.L1)
-        return Estimate(bmd=tuple(BmdEstimate(vertebra=one, bmd=float(says), sd=0.05) for one in vertebrae))
-
-
-class WritingReporter:
-    """A report is a text of all that it was told; its UID is derived from it, less the time."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[AlarmDecision, dt.datetime, int, SopReference | None]] = []
-        self.hook: Callable[[], None] = lambda: None
-
-    def report(
-        self,
-        source_path: Path,
-        result: ScreeningResult,
-        alarm: AlarmDecision,
-        at: dt.datetime,
-        revision: int = 1,
-        previous: SopReference | None = None,
-    ) -> Report:
-        self.calls.append((alarm, at, revision, previous))
-        said = json.dumps([source_path.name, result.sha256, alarm.status, alarm.reason, revision, str(previous)])
-        uid = f"2.25.{int(hashlib.sha256(said.encode()).hexdigest()[:30], 16)}"
-        self.hook()
-        return Report(kind="SR", sop_class_uid="1.2.3", sop_instance_uid=uid, data=f"{said}{at}".encode())
 
 
 class Bench:
