@@ -15,8 +15,42 @@ phantom = typer.Typer(help="Synthetic films, whose bone density is known exactly
 
 def add_to(app: typer.Typer) -> None:
     """Hang these commands under the root."""
+    app.command()(train)
     app.command()(evaluate)
     app.add_typer(phantom, name="phantom")
+
+
+def train(
+    to: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, logs and the bundle.", file_okay=False)],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Training configuration.", show_default="config/pathways/compact.toml"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")] = 0,
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoints in the folder.")] = False,
+    thresholds: Annotated[str, typer.Option(help="Threshold set of the card's figures: a name or a file.")] = "flex",
+) -> None:
+    """Train landmark detector and ensemble on synthetic films, and write them as a bundle."""
+    from screening_node.laboratory.bundle import train_bundle
+    from screening_node.laboratory.config import load
+    from screening_node.laboratory.progress import bars
+    from screening_node.settings import REPOSITORY, find_table, load_reference_table, load_threshold_set
+
+    wanted = load(config or REPOSITORY / "config" / "pathways" / "compact.toml")
+    tables = Path(wanted.source).resolve().parents[1]
+    with bars(err) as report:
+        bundle = train_bundle(
+            wanted,
+            to,
+            reference=load_reference_table(find_table(wanted.reference, tables, "references")),
+            thresholds=load_threshold_set(find_table(thresholds, tables, "thresholds")),
+            device=device,
+            seed=seed,
+            resume=resume,
+            report=report,
+        )
+    out.print(f"The bundle lies in {bundle}; name it in [pathways.chest_film] bundle.", soft_wrap=True, markup=False)
 
 
 def evaluate(

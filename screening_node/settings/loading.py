@@ -83,8 +83,8 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
         ("store", "url"): lambda value: _database(value, folder),
         ("store", "archive"): lambda value: str(folder / value),
         ("pathways", "chest_film", "bundle"): lambda value: str((folder / value).resolve()),
-        ("pathways", "chest_film", "reference"): lambda value: _table(value, folder, "references"),
-        ("pathways", "chest_film", "thresholds"): lambda value: _table(value, folder, "thresholds"),
+        ("pathways", "chest_film", "reference"): lambda value: str(find_table(value, folder, "references")),
+        ("pathways", "chest_film", "thresholds"): lambda value: str(find_table(value, folder, "thresholds")),
     }
     for place, resolve in places.items():
         merged = _changed(merged, place, resolve)
@@ -106,12 +106,15 @@ def _database(url: str, folder: Path) -> str:
     return _SQLITE + str((folder / url.removeprefix(_SQLITE)).resolve())
 
 
-def _table(value: str, folder: Path, kind: str) -> str:
-    """A path where it looks like one; else the name of a table beside the config file, or of one of ours."""
+def find_table(value: str, folder: Path, kind: str) -> Path:
+    """The file of a reference table or threshold set; ``kind`` is "references" or "thresholds".
+
+    A path, relative to ``folder``, where it ends in .toml; else the name of one in ``folder``, or of one of ours.
+    """
     if value.endswith(".toml"):
-        return str((folder / value).resolve())
+        return (folder / value).resolve()
     beside = folder / kind / f"{value}.toml"
-    return str(beside if beside.is_file() else REPOSITORY / "config" / kind / f"{value}.toml")
+    return beside if beside.is_file() else REPOSITORY / "config" / kind / f"{value}.toml"
 
 
 def _explained(item: ErrorDetails, file: Path) -> str:
