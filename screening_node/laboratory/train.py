@@ -20,11 +20,13 @@ from screening_node.laboratory.config import TrainConfig
 from screening_node.laboratory.progress import Report, silent
 from screening_node.laboratory.stage import Run, autocast, derived_seed, train_stage
 from screening_node.pathways.chest_film.architecture import EstimatorArchitecture
-from screening_node.pathways.chest_film.estimator import build_estimator
+from screening_node.pathways.chest_film.estimator import Regressor, build_estimator
 from screening_node.pathways.chest_film.landmarks import build_detector
 from screening_node.pathways.chest_film.training import detector_loss, estimator_loss
 
 _CHECK_BATCH = 32
+#: Films that the regressors' first layers are fitted to before training.
+_PRIMING_FILMS = 64
 _ALL_VERTEBRAE = [vertebra.value for vertebra in Vertebra]
 
 
@@ -85,11 +87,13 @@ def train_member(
     bmd = train.bmd[:, columns]
     model.bmd_mean.copy_(torch.from_numpy(bmd.mean(axis=0)))  # type: ignore[operator]
     model.bmd_sd.copy_(torch.from_numpy(bmd.std(axis=0)))  # type: ignore[operator]
+    prime_regressors(model, torch.from_numpy(np.array(train.crops[:_PRIMING_FILMS, 0])).float())
 
     def loss(network: nn.Module, films: Tensor, generator: torch.Generator) -> Tensor:
         views = torch.randint(train.crops.shape[1], films.shape, generator=generator)
         crops = torch.from_numpy(train.crops[films.numpy(), views.numpy()]).float()
-        crops = varied(crops, generator).to(run.device)
+        # Little change of contrast: in crops it is what carries the density.
+        crops = varied(crops, generator, contrast=0.03, noise=0.03).to(run.device)
         return estimator_loss(network(crops), torch.from_numpy(bmd[films.numpy()]).to(run.device))
 
     def check(network: nn.Module) -> dict[str, float]:
@@ -98,6 +102,31 @@ def train_member(
         return {"validation_r": float(np.mean(r)), "validation_rmse": float(np.sqrt(((answers - truth) ** 2).mean()))}
 
     return train_stage(name, model, config.estimator_stage, len(train), loss=loss, check=check, run=run)
+
+
+def prime_regressors(model: nn.Module, crops: Tensor) -> None:
+    """Let every regressor start from standardised features: its first layer takes their mean away, divides by their SD.
+
+    Pooled features of different films differ by a tenth of their size only; left so, a network answers with the
+    cohort's mean for epochs before it begins to learn.
+    """
+    seen: dict[nn.Linear, list[Tensor]] = {}
+
+    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        if isinstance(layer, nn.Linear):
+            seen.setdefault(layer, []).append(inputs[0].flatten(0, -2))
+
+    first = [module[0] for module in model.modules() if isinstance(module, Regressor)]
+    hooks = [layer.register_forward_hook(keep) for layer in first]
+    with torch.no_grad():
+        for chunk in torch.split(crops, 8):
+            model(chunk)
+        for layer, inputs in seen.items():
+            features = torch.cat(inputs)
+            layer.weight.div_(features.std(dim=0) + 1e-3)
+            layer.bias.sub_(layer.weight @ features.mean(dim=0))
+    for hook in hooks:
+        hook.remove()
 
 
 def detector_error(network: nn.Module, part: Part, config: TrainConfig, run: Run) -> float:
@@ -135,12 +164,11 @@ def turned(images: Tensor, points: Tensor, generator: torch.Generator) -> tuple[
     return varied(new, generator), (placed + 1) / 2
 
 
-def varied(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Normalised images (B, ..., S, S) with their contrast changed and some noise: what processing leaves behind."""
+def varied(images: Tensor, generator: torch.Generator, *, contrast: float = 0.15, noise: float = 0.1) -> Tensor:
+    """Normalised images (B, ..., S, S) with their contrast changed by up to a share, and some noise."""
     lead = images.shape[:-2]
-    gain = 1 + (torch.rand(lead, generator=generator) - 0.5) * 0.3
-    noise = torch.randn(images.shape, generator=generator) * 0.1
-    return images * gain[..., None, None] + noise
+    gain = 1 + (torch.rand(lead, generator=generator) - 0.5) * 2 * contrast
+    return images * gain[..., None, None] + torch.randn(images.shape, generator=generator) * noise
 
 
 def _taken(array: npt.NDArray[Any], films: Tensor) -> Tensor:
