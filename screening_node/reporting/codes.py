@@ -49,7 +49,7 @@ DEVICE_NAME = _dcm("121013", "Device Observer Name")
 DEVICE_MANUFACTURER = _dcm("121014", "Device Observer Manufacturer")
 DEVICE_MODEL = _dcm("121015", "Device Observer Model Name")
 DEVICE_SERIAL = _dcm("121016", "Device Observer Serial Number")
-PROCEDURE_REPORTED = _dcm("121058", "Procedure Reported")
+PROCEDURE_REPORTED = _dcm("121058", "Procedure reported")
 #: Not in pydicom's dictionary; SNOMED CT 399208008 |Plain X-ray of chest (procedure)|, as Synthea and others use it.
 CHEST_RADIOGRAPHY = _sct("399208008", "Plain chest X-ray")
 IMAGING = _sct("363679005", "Imaging procedure")

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from screening_node.reporting.codes import MEASUREMENT_FAILURE
+from screening_node.reporting.codes import MEASUREMENT_FAILURE, SOURCE
 
 
 class Relation(StrEnum):
@@ -103,13 +103,9 @@ def number(relation: Relation, name: Code, value: str | None, unit: Code, *child
     return item
 
 
-def reference(relation: Relation, name: Code | None, sop: tuple[str, str], *, image: bool = True) -> Dataset:
+def reference(relation: Relation, name: Code, sop: tuple[str, str], *, image: bool = True) -> Dataset:
     """An IMAGE, or a COMPOSITE where the object is no image; ``sop`` is (SOP Class UID, SOP Instance UID)."""
-    item = Dataset()
-    item.RelationshipType = relation.value
-    item.ValueType = "IMAGE" if image else "COMPOSITE"
-    if name is not None:
-        item.ConceptNameCodeSequence = [coded(name)]
+    item = _item("IMAGE" if image else "COMPOSITE", relation, name, ())
     item.ReferencedSOPSequence = [sop_reference(sop)]
     return item
 
@@ -136,7 +132,7 @@ def region(relation: Relation, name: Code, points: Sequence[tuple[float, float]]
         points: (column, row), the film's top left *corner* at 0, 0 (PS3.3 section C.18.6.1.2).
         sop: the image's SOP Class UID and SOP Instance UID.
     """
-    item = _item("SCOORD", relation, name, [reference(Relation.SELECTED_FROM, None, sop)])
+    item = _item("SCOORD", relation, name, [reference(Relation.SELECTED_FROM, SOURCE, sop)])
     item.GraphicType = "POINT" if len(points) == 1 else "POLYLINE"
     item.GraphicData = [coordinate for point in points for coordinate in point]
     return item

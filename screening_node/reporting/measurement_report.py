@@ -279,9 +279,9 @@ def _region_group(
     return _group(
         [
             *_tracked(film, title),
-            code(MODIFIER, codes.FINDING_SITE, place.site, *side),
-            code(MODIFIER, codes.GEOMETRIC_PURPOSE, purpose),
+            code(CONTAINS, codes.GEOMETRIC_PURPOSE, purpose),
             region(CONTAINS, codes.IMAGE_REGION, points, film.sop),
+            code(MODIFIER, codes.FINDING_SITE, place.site, *side),
         ],
         "1410",
     )

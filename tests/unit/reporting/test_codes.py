@@ -36,7 +36,7 @@ def name(code: Code) -> str:
 def dictionary_meanings(code: Code) -> set[str]:
     entries = concepts[code.scheme_designator].values()
     meanings = (meaning for entry in entries for value, (meaning, _) in entry.items() if value == code.value)
-    return {re.sub(r" \([a-z ]+\)$", "", meaning.casefold()) for meaning in meanings}  # without SNOMED's semantic tag
+    return {re.sub(r" \([a-z ]+\)$", "", meaning) for meaning in meanings}  # without SNOMED's semantic tag
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_standard_code_means_what_its_source_says(code: Code) -> None:
     if elsewhere is not None:
         assert code.meaning == elsewhere
     else:
-        assert code.meaning.casefold() in dictionary_meanings(code)
+        assert code.meaning in dictionary_meanings(code)
 
 
 def test_exceptions_are_exceptions_and_used() -> None:

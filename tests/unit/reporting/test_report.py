@@ -307,6 +307,7 @@ def check_place(group: Dataset, place: anatomy.Place, purpose: Code) -> None:
     sides = [trees.value(item) for item in trees.children(site, codes.LATERALITY)]
     assert sides == ([] if place.side is None else [place.side])
     assert trees.value(trees.child(group, codes.GEOMETRIC_PURPOSE)) == purpose
+    assert trees.child(group, codes.GEOMETRIC_PURPOSE).RelationshipType == "CONTAINS"
 
 
 def test_no_coordinate_lies_off_the_film(film: Path) -> None:
