@@ -138,10 +138,10 @@ class Connection:
 
     def close(self) -> None:
         """Release the association; harmless where there is none."""
-        association, self._association = self._association, None
         self._proposed = frozenset()
-        if association is not None and association.is_established:
-            association.release()
+        if self._association is not None and self._association.is_established:
+            self._association.release()  # while hang_up() can still end it
+        self._association = None
 
     def hang_up(self) -> None:
         """End the connection at once, from any thread; whoever waits for an answer stops waiting."""

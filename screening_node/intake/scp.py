@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 #: What no archive can keep: pixel data that lie elsewhere (JPIP, PS3.5 A.6 to A.7), or that are a live stream (A.11).
 _NOT_ARCHIVABLE = ("JPIP", "SMPTE")
 _DRAIN_POLL_SECONDS = 0.02
+#: A spool file that nobody wrote to for so long belongs to an intake process that died. (Reports are spooled, too.)
+_TORN_AFTER_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,8 @@ def run_intake(
 ) -> None:
     """Serve until ``stop`` is set. ``ready`` hears the port once it listens. Raises Misconfigured."""
     quiet_libraries()
+    with contextlib.suppress(OSError):
+        archive.sweep(older_than_seconds=_TORN_AFTER_SECONDS)
     intake = Intake(config, store, archive, route, patient_of)
     port = intake.start()
     try:

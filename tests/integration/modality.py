@@ -15,6 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
+from pynetdicom.pdu_primitives import P_DATA
 
 from screening_node.delivery.sockets import ClosingEntity
 
@@ -56,8 +57,8 @@ class Modality:
 
     def request(
         self, data: bytes | None, sop_instance_uid: str, sop_class_uid: str, context_class_uid: str, *, keep: int = 0
-    ) -> None:
-        """Send a C-STORE-RQ, all fragments but the last ``keep``."""
+    ) -> list[P_DATA]:
+        """Send a C-STORE-RQ, all fragments but the last ``keep``, which are returned."""
         message = C_STORE_RQ()
         primitive = C_STORE()
         primitive.MessageID = 1
@@ -71,7 +72,13 @@ class Modality:
         message.command_set.CommandDataSetType = 0x0101 if data is None else 0x0001
         message._set_command_group_length()
         context = self._context(context_class_uid)
-        for fragment in self._fragments(message, context, data, keep):
+        fragments = [*message.encode_msg(context, 16384), *_fragments(context, data)]
+        self.finish(fragments[: len(fragments) - keep])
+        return fragments[len(fragments) - keep :]
+
+    def finish(self, fragments: Sequence[P_DATA]) -> None:
+        """Send what was held back."""
+        for fragment in fragments:
             self.association.dul.send_pdu(fragment)
 
     def wait_for_response(self) -> Any:
@@ -84,18 +91,16 @@ class Modality:
                 return cast(int, context.context_id)
         raise AssertionError(f"the node did not accept {sop_class_uid}")
 
-    def _fragments(self, message: C_STORE_RQ, context: int, data: bytes | None, keep: int) -> Iterator[Any]:
-        from pynetdicom.pdu_primitives import P_DATA
 
-        yield from message.encode_msg(context, 16384)
-        if data is None:
-            return
-        pieces = [data[start : start + 16000] for start in range(0, len(data), 16000)] or [b""]
-        for number, piece in enumerate(pieces[: len(pieces) - keep]):
-            last = number == len(pieces) - 1
-            fragment = P_DATA()
-            fragment.presentation_data_value_list.append((context, (b"\x02" if last else b"\x00") + piece))
-            yield fragment
+def _fragments(context: int, data: bytes | None) -> Iterator[P_DATA]:
+    if data is None:
+        return
+    pieces = [data[start : start + 16000] for start in range(0, len(data), 16000)] or [b""]
+    for number, piece in enumerate(pieces, start=1):
+        fragment = P_DATA()
+        control = b"\x02" if number == len(pieces) else b"\x00"
+        fragment.presentation_data_value_list.append((context, control + piece))
+        yield fragment
 
 
 @contextmanager
