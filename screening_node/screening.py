@@ -365,10 +365,15 @@ def _judge_file(
 
 def _header_of(file: Path) -> pydicom.Dataset:
     try:
-        return pydicom.dcmread(file, stop_before_pixels=True)
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
     except OSError as error:
         raise UnreadableObject(
             f"{file} cannot be read: {error.strerror or 'it is no file'}.", fix="Check the path and the file's rights."
         ) from error
     except Exception as error:  # pydicom raises whatever its parser stumbles over
         raise UnreadableObject(f"{file} is no DICOM file.", fix="Give a DICOM Part 10 file.") from error
+    if header.text(dataset, "SOPInstanceUID") is None:  # what a file is that was cut short in its header
+        raise UnreadableObject(
+            f"{file} has no SOP Instance UID: it is cut short, or no DICOM object.", fix="Give a whole DICOM file."
+        )
+    return dataset

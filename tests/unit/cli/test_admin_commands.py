@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,13 +26,6 @@ bundle = "bundle"
 reference = "wang2022-implied"
 thresholds = "flex"
 """
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("SCREENING_NODE"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

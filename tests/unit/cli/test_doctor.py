@@ -1,0 +1,111 @@
+"""``screening-node doctor``: what is wrong is found, and how to mend it is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.site_config import CONFIG
+from integration import peers
+from typer.testing import CliRunner
+
+from screening_node import cli
+from screening_node.delivery.folder_pacs import FolderPacs
+
+
+def examined(site: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit code, and the worst finding of each check."""
+    done = CliRunner().invoke(cli.app, ["doctor", "--json", "--config", str(site)], catch_exceptions=False)
+    found: dict[str, dict[str, Any]] = {}
+    order = ("ok", "warn", "fail")
+    for one in json.loads(done.stdout):
+        if one["check"] not in found or order.index(one["state"]) > order.index(found[one["check"]]["state"]):
+            found[one["check"]] = one
+    return done.exit_code, found
+
+
+def configure(site: Path, **ports: int) -> None:
+    """Destinations by name, and a free port of the node's own."""
+    blocks = [
+        f'[[destinations]]\nname = "{name}"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {port}\n'
+        for name, port in ports.items()
+    ]
+    site.write_text(CONFIG.format(port=peers.free_port(), destinations="\n".join(blocks)))
+
+
+@pytest.fixture
+def pacs(tmp_path: Path) -> Iterator[FolderPacs]:
+    with FolderPacs(tmp_path / "pacs", ae_title="PACS") as started:
+        yield started
+
+
+def test_a_sound_site_has_no_failure(site: Path, pacs: FolderPacs) -> None:
+    configure(site, archive=pacs.port)
+    code, found = examined(site)
+    assert code == 0
+    assert {name for name, one in found.items() if one["state"] == "ok"} == {
+        "configuration",
+        "disk",
+        "store",
+        "reference",
+        "gpu",
+        "destination archive",
+        "port",
+    }
+    assert found["bundle"]["state"] == "warn", "what the weights may not be used for is said"
+    assert not (site.parent / "node.sqlite").exists(), "looking changes nothing"
+
+
+def test_a_destination_that_is_away_is_named(site: Path, pacs: FolderPacs) -> None:
+    configure(site, here=pacs.port, away=peers.free_port())
+    code, found = examined(site)
+    assert code == 1
+    assert found["destination here"]["state"] == "ok"
+    assert found["destination away"]["state"] == "fail"
+    assert found["destination away"]["fix"]
+
+
+def test_no_destination_is_worth_a_word(site: Path) -> None:
+    configure(site)
+    code, found = examined(site)
+    assert (code, found["destinations"]["state"]) == (0, "warn")
+
+
+def test_a_damaged_bundle_fails(site: Path) -> None:
+    configure(site)
+    weights = site.parent / "bundle" / "detector.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    code, found = examined(site)
+    assert (code, found["bundle"]["state"]) == (1, "fail")
+    assert "detector.safetensors" in found["bundle"]["message"]
+
+
+def test_a_port_that_another_program_holds_fails(site: Path, pacs: FolderPacs) -> None:
+    """The PACS stands for a program that is no node: it answers, but not on an address of the node."""
+    site.write_text(CONFIG.format(port=11112, destinations="").replace('"127.0.0.1"', '"192.0.2.1"'))
+    code, found = examined(site)
+    assert (code, found["port"]["state"]) == (1, "fail")
+
+
+def test_a_wrong_configuration_is_one_finding_for_each_error(site: Path) -> None:
+    site.write_text(CONFIG.format(port=0, destinations="") + "[worker2]\n")
+    done = CliRunner().invoke(cli.app, ["doctor", "--json", "--config", str(site)], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert [one["state"] for one in found] == ["fail", "fail"]
+    assert all(one["fix"] for one in found)
+
+
+def test_the_disk_that_fills_up_is_seen(site: Path) -> None:
+    site.write_text(CONFIG.format(port=peers.free_port(), destinations="").replace("= 1\n", "= 999999999\n"))
+    code, found = examined(site)
+    assert (code, found["disk"]["state"]) == (1, "fail")
+
+
+def test_people_read_lines(site: Path) -> None:
+    configure(site)
+    done = CliRunner().invoke(cli.app, ["doctor", "--config", str(site)], catch_exceptions=False)
+    assert "warn  destinations: None is configured" in done.stdout
