@@ -65,7 +65,8 @@ class EstimatorArchitecture:
     """A BMD estimator.
 
     ``kind``: "attentive-multi-roi" (Wang 2022), "multi-roi" (plain concatenation), "baseline" (the whole film).
-    ``backbone``: "vgg16" and its like (torchvision, 512 features) or "compact" with ``widths`` and ``convolutions``.
+    ``backbone``: "vgg16" and its like (torchvision, 512 features) or "compact" with ``widths``, ``convolutions`` and
+    ``norm`` ("batch" or "group").
     ``size``: side of each crop in pixels. ``roi_scale``: how much larger than the standard outline each ROI is cut.
     ``vertebrae``: the outputs, any subset of L1..L4. ``layers``, ``heads``, ``head_width``, ``mlp_width``: the encoder.
     ``regressor_width``: hidden width of every regressor.
@@ -78,6 +79,7 @@ class EstimatorArchitecture:
     vertebrae: tuple[str, ...] = ("L1", "L2", "L3", "L4")
     widths: tuple[int, ...] = ()
     convolutions: tuple[int, ...] = ()
+    norm: str = "batch"
     roi_scale: float = 1.0
     layers: int = 6
     heads: int = 6
@@ -88,6 +90,7 @@ class EstimatorArchitecture:
     def __post_init__(self) -> None:
         _known("estimator kind", self.kind, ("attentive-multi-roi", "multi-roi", "baseline"))
         _known("estimator backbone", self.backbone, (*_VGGS, "compact"))
+        _known("estimator norm", self.norm, ("batch", "group"))
         halvings = len(self.widths) or 5
         _check(self.size >= 2**halvings and self.size % 2**halvings == 0, f"estimator size is {self.size}",
                f"Use a multiple of {2**halvings}: the backbone halves {halvings} times.")  # fmt: skip

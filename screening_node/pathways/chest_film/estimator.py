@@ -120,7 +120,9 @@ def build_estimator(architecture: EstimatorArchitecture) -> nn.Module:
 
 def _backbone(architecture: EstimatorArchitecture) -> TorchvisionVgg | NarrowVgg:
     if architecture.backbone == "compact":
-        return NarrowVgg(architecture.normalisation.channels, architecture.widths, architecture.convolutions)
+        return NarrowVgg(
+            architecture.normalisation.channels, architecture.widths, architecture.convolutions, architecture.norm
+        )
     return TorchvisionVgg(architecture.backbone)
 
 

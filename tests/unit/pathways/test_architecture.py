@@ -15,7 +15,6 @@ from screening_node.pathways.chest_film.architecture import (
     EstimatorArchitecture,
 )
 
-
 TWO_CHANNELS = {"kind": "local-contrast", "scales": [0.1, 0.2]}
 
 
