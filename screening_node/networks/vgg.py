@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -14,21 +14,24 @@ _VGG_FEATURES = 512
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with the most groups up to 8 that divide the channels.
-
-    BatchNorm drifted with the small batches that two cores allow (design: phantom, "Learning").
-    """
+    """GroupNorm with the most groups up to 8 that divide the channels: each film by itself, no drift."""
     groups = next(groups for groups in range(8, 0, -1) if channels % groups == 0)
     return nn.GroupNorm(groups, channels)
 
 
-class ConvNorm(nn.Sequential):
-    """3 x 3 convolution, GroupNorm, ReLU; (B, I, H, W) -> (B, O, H / stride, W / stride)."""
+#: Normalisation layers by the name that an architecture gives. "group" takes away how strong a crop's contrast is,
+#: which in a crop of bone is the density: an estimator that has it learns next to nothing in its first epochs
+#: (validation R of L1 .02 after 3, against .73 after 1 with "batch").
+NORMS: dict[str, Callable[[int], nn.Module]] = {"group": group_norm, "batch": nn.BatchNorm2d}
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+
+class ConvNorm(nn.Sequential):
+    """3 x 3 convolution, a normalisation of NORMS, ReLU; (B, I, H, W) -> (B, O, H / stride, W / stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, norm: str = "group") -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-            group_norm(outputs),
+            NORMS[norm](outputs),
             nn.ReLU(inplace=True),
         )
 
@@ -51,18 +54,18 @@ class TorchvisionVgg(nn.Module):
 
 
 class NarrowVgg(nn.Module):
-    """VGG's shape with fewer channels and GroupNorm: one stage a width, each ending in 2 x 2 max pooling.
+    """VGG's shape with fewer channels and normalisation: one stage a width, each ending in 2 x 2 max pooling.
 
     (B, C, S, S) -> (B, widths[-1]); S a multiple of 2 ** len(widths). ``convolutions`` has one count a stage.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], convolutions: Sequence[int]) -> None:
+    def __init__(self, channels: int, widths: Sequence[int], convolutions: Sequence[int], norm: str = "batch") -> None:
         super().__init__()
         layers: list[nn.Module] = []
         inputs = channels
         for width, count in zip(widths, convolutions, strict=True):
             for _ in range(count):
-                layers.append(ConvNorm(inputs, width))
+                layers.append(ConvNorm(inputs, width, norm=norm))
                 inputs = width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
