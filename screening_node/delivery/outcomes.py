@@ -34,6 +34,8 @@ _WORTH_ANOTHER_TRY = (
     StoreStatus.DUPLICATE_INVOCATION,
     StoreStatus.RESOURCE_LIMITATION,
 )
+#: Error Comment has VR LO.
+_LONGEST_COMMENT = 64
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _MISMATCH = range(0xA800, 0xAA00)
 _WARNING_CLASS = range(0xB000, 0xC000)
@@ -49,7 +51,8 @@ class Delivered:
 
 def of_store_status(status: int, comment: str, where: str) -> Delivered:
     """Translate the status of a C-STORE response; raises DestinationUnavailable or DestinationRefused."""
-    answer = f"0x{status:04X}" + (f" ({comment})" if comment else "")
+    remark = "".join(character for character in comment if character.isprintable())[:_LONGEST_COMMENT]
+    answer = f"0x{status:04X}" + (f" ({remark})" if remark else "")
     if status == StoreStatus.SUCCESS:
         return Delivered()
     if status in _WARNINGS or status in _WARNING_CLASS:

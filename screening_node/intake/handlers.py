@@ -15,8 +15,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import DiskFull, ScreeningNodeError, StoreUnavailable
 from screening_node.imaging.header import study_date, text
-from screening_node.intake.header import Spooled, read_header, uid_of
-from screening_node.intake.reception import SpoolingProvider
+from screening_node.intake.header import Spooled, is_valid_uid, read_header, uid_of
+from screening_node.intake.reception import SpoolingProvider, ae_title_of
 from screening_node.intake.refused import Refused
 from screening_node.intake.spool import Spool
 from screening_node.intake.statuses import IntakeStatus
@@ -59,6 +59,7 @@ class StoreHandler:
     def report_refusal(self, assoc: Association, sop_instance_uid: str, refused: Refused) -> None:
         """Log a refusal and write it to the audit table, where the store answers. No patient data in either."""
         calling_ae = ae_title_of(assoc)
+        subject = sop_instance_uid if is_valid_uid(sop_instance_uid) else ""  # anything may stand in a bad one
         logger.warning(
             "Refused an object from %s with %s (0x%04X): %s",
             calling_ae,
@@ -71,7 +72,7 @@ class StoreHandler:
         detail = {"status": f"0x{refused.status:04X}", "name": refused.status.name, "reason": refused.reason}
         action = "intake.conflict" if refused.status is IntakeStatus.DUPLICATE_SOP_INSTANCE else "intake.refused"
         with suppress(ScreeningNodeError), self.store.begin() as tx:
-            audit(tx, actor=calling_ae, action=action, subject=sop_instance_uid, detail=detail)
+            audit(tx, actor=calling_ae, action=action, subject=subject, detail=detail)
 
     def _take_in(self, spool: Spool) -> None:
         spooled = spool.complete()
@@ -122,11 +123,6 @@ class StoreHandler:
             self.archive.discard(self.archive.path(path))
             raise Refused(IntakeStatus.DUPLICATE_SOP_INSTANCE, "This SOP Instance UID is kept with other content.")
         return recorded
-
-
-def ae_title_of(assoc: Association) -> str:
-    """The peer's AE title as it may be logged: control characters and the like escaped."""
-    return ascii((assoc.requestor.ae_title or "").strip())[1:-1]
 
 
 def _response(status: IntakeStatus, comment: str = "") -> Dataset:

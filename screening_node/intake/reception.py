@@ -117,7 +117,7 @@ class SpoolingProvider(DIMSEServiceProvider):
                 sop_class_uid=str(context.abstract_syntax),
                 sop_instance_uid=instance,
                 transfer_syntax_uid=str(context.transfer_syntax[0]),
-                calling_ae=self.assoc.requestor.ae_title.strip(),
+                calling_ae=ae_title_of(self.assoc),
                 min_free=self._min_free,
             )
         return spool
@@ -153,3 +153,8 @@ class SpoolingProvider(DIMSEServiceProvider):
 
 
 _COMMAND_REFUSALS = (IntakeStatus.INVALID_SOP_INSTANCE, IntakeStatus.SOP_CLASS_NOT_SUPPORTED)
+
+
+def ae_title_of(assoc: Association) -> str:
+    """The peer's AE title as it may be logged: control characters and the like escaped."""
+    return ascii((assoc.requestor.ae_title or "").strip())[1:-1]

@@ -21,9 +21,9 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import Misconfigured
-from screening_node.intake.handlers import StoreHandler, ae_title_of
+from screening_node.intake.handlers import StoreHandler
 from screening_node.intake.listener import IntakeListener
-from screening_node.intake.reception import SpoolingProvider
+from screening_node.intake.reception import SpoolingProvider, ae_title_of
 from screening_node.intake.spool import Spool
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.store.archive import Archive

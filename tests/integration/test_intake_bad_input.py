@@ -206,6 +206,18 @@ def test_a_sop_class_other_than_negotiated(intake: RunningIntake) -> None:
     assert intake.audited() == [("intake.refused", "SOP_CLASS_NOT_SUPPORTED")]
 
 
+def test_the_reason_travels_with_the_answer(intake: RunningIntake) -> None:
+    with modality(intake.port) as sender:
+        sender.request(None, "No^Uid", DX_PRESENTATION, DX_PRESENTATION)
+        answer = sender.wait_for_response()
+    assert (answer.Status, answer.ErrorComment) == (
+        Status.CANNOT_UNDERSTAND,
+        "The request came without a data set.",
+    )
+    (row,) = intake.rows(tables.audit)
+    assert (row.actor, row.subject) == ("CR1", "")
+
+
 # Senders that stop
 
 

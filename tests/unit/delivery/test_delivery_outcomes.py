@@ -13,6 +13,12 @@ def test_warnings_are_stored_and_noted(status: int) -> None:
     assert of_store_status(status, "coerced", "pacs").note == f"stored with warning 0x{status:04X} (coerced)"
 
 
+def test_a_comment_stays_on_its_line() -> None:
+    note = of_store_status(0xB000, "a\nFAKE LOG LINE" + "x" * 100, "pacs").note
+    assert "\n" not in note
+    assert len(note) < 110
+
+
 def test_a_duplicate_is_delivered_already() -> None:
     assert of_store_status(0x0111, "", "pacs").note == "the destination has it already"
 
