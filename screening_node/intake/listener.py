@@ -144,6 +144,9 @@ class IntakeListener(ThreadedAssociationServer):
         BaseServer.shutdown(self)
         self.server_close()
 
+    def service_actions(self) -> None:
+        """Nothing: pynetdicom collects garbage here to close forgotten sockets; ours are closed when they end."""
+
     def server_bind(self) -> None:
         """Bind with a large receive buffer, which accepted sockets inherit."""
         cast(socket.socket, self.socket).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 #: What no archive can keep: pixel data that lie elsewhere (JPIP, PS3.5 A.6 to A.7), or that are a live stream (A.11).
 _NOT_ARCHIVABLE = ("JPIP", "SMPTE")
 _DRAIN_POLL_SECONDS = 0.02
+_STOP_POLL_SECONDS = 0.05
 #: A spool file that nobody wrote to for so long belongs to an intake process that died. (Reports are spooled, too.)
 _TORN_AFTER_SECONDS = 3600.0
 
@@ -92,7 +93,7 @@ class Intake:
                 fix="Change [node] host or port, or stop the program that holds that port.",
             ) from error
         self._listener = listener
-        self._thread = threading.Thread(target=listener.serve_forever, args=(0.2,), name="intake-listener", daemon=True)
+        self._thread = threading.Thread(target=listener.serve_forever, args=(_STOP_POLL_SECONDS,), daemon=True)
         self._thread.start()
         port = int(listener.server_address[1])
         logger.info("Listening as %s on %s:%d", config.ae_title, config.host, port)
