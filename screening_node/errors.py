@@ -11,6 +11,7 @@
     │   ├── DestinationRefused     a PACS answered, and the answer was no
     │   ├── LeaseLost              the job was given to another worker meanwhile
     │   ├── IllegalTransition      an event that the present state does not allow
+    │   ├── ChangedMeanwhile       somebody else changed it since it was looked at
     │   └── NotFound               no exam, alert, delivery or job of that number
     └── Misconfigured              a person has to change a file, a key or a folder
         ├── BundleInvalid          a weight bundle does not match its card
@@ -71,6 +72,10 @@ class LeaseLost(Permanent):
 
 class IllegalTransition(Permanent):
     """An event that the present state does not allow."""
+
+
+class ChangedMeanwhile(Permanent):
+    """Somebody else changed it since it was looked at; nothing was written."""
 
 
 class NotFound(Permanent):

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from screening_node.domain.alarm import AlarmDecision, AlarmStep, KnownAlarm, PatientFacts
 from screening_node.domain.exam import Patient
 from screening_node.domain.result import ScreeningResult
-from screening_node.errors import IllegalTransition, NotFound
+from screening_node.errors import ChangedMeanwhile, IllegalTransition, NotFound
 from screening_node.store.sql import insert, insert_if_absent
 from screening_node.store.tables import alarms, patients
 
@@ -27,6 +27,15 @@ class AlarmState(StrEnum):
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    """How an alarm ended: what DXA said of the patient, or why there was none."""
+
+    DXA_OSTEOPOROSIS = "dxa-osteoporosis"
+    DXA_OSTEOPENIA = "dxa-osteopenia"
+    DXA_NORMAL = "dxa-normal"
+    DISMISSED = "dismissed"
 
 
 def patient_key(patient: Patient, study_instance_uid: str) -> str:
@@ -90,7 +99,8 @@ def apply(
         )
     if decision.step is AlarmStep.UPDATE:
         newer = sa.and_(alarms.c.number == decision.alarm, alarms.c.study_date <= study_date)
-        tx.execute(alarms.update().where(newer).values(**_what_it_says(result, study_date, now)))
+        said = _what_it_says(result, study_date, now)
+        tx.execute(alarms.update().where(newer).values(version=alarms.c.version + 1, **said))
         return decision.alarm
     return None
 
@@ -101,26 +111,64 @@ def link(tx: sa.Connection, number: int, result_id: int, study_date: dt.date) ->
     tx.execute(alarms.update().where(newest).values(result_id=result_id))
 
 
-def acknowledge(tx: sa.Connection, number: int, *, by: str, comment: str | None, now: dt.datetime) -> None:
-    """Somebody has seen an open alarm. Raises NotFound or IllegalTransition."""
+def acknowledge(
+    tx: sa.Connection, number: int, *, by: str, comment: str | None, now: dt.datetime, version: int | None = None
+) -> None:
+    """Somebody has seen an open alarm. Raises NotFound, IllegalTransition or ChangedMeanwhile."""
     values = {"acknowledged_by": by, "acknowledged_at": now, "comment": comment}
-    _leave(tx, number, (AlarmState.OPEN,), AlarmState.ACKNOWLEDGED, **values)
+    _leave(tx, number, (AlarmState.OPEN,), AlarmState.ACKNOWLEDGED, version, **values)
 
 
-def close(tx: sa.Connection, number: int, *, comment: str | None, now: dt.datetime) -> None:
-    """Nothing is left to do about an alarm. Raises NotFound or IllegalTransition."""
-    kept = {} if comment is None else {"comment": comment}
-    _leave(tx, number, (AlarmState.OPEN, AlarmState.ACKNOWLEDGED), AlarmState.CLOSED, closed_at=now, **kept)
+def close(
+    tx: sa.Connection,
+    number: int,
+    *,
+    by: str | None = None,
+    comment: str | None,
+    now: dt.datetime,
+    version: int | None = None,
+    outcome: Outcome | None = None,
+    dxa_date: dt.date | None = None,
+    dxa_t_score: float | None = None,
+) -> None:
+    """Nothing is left to do about an alarm. Raises NotFound, IllegalTransition or ChangedMeanwhile."""
+    values: dict[str, Any] = {"closed_at": now, "closed_by": by, "outcome": outcome}
+    values |= {"dxa_date": dxa_date, "dxa_t_score": dxa_t_score}
+    if comment is not None:
+        values["comment"] = comment
+    _leave(tx, number, (AlarmState.OPEN, AlarmState.ACKNOWLEDGED), AlarmState.CLOSED, version, **values)
 
 
-def _leave(tx: sa.Connection, number: int, before: tuple[AlarmState, ...], after: AlarmState, **values: Any) -> None:
+def annotate(tx: sa.Connection, number: int, *, version: int | None, **values: str | None) -> None:
+    """Change ``comment`` or ``assigned_to`` in any state. Raises NotFound or ChangedMeanwhile."""
+    _leave(tx, number, tuple(AlarmState), None, version, **values)
+
+
+def _leave(
+    tx: sa.Connection,
+    number: int,
+    before: tuple[AlarmState, ...],
+    after: AlarmState | None,
+    version: int | None,
+    **values: Any,
+) -> None:
+    """Change an alarm that is in one of the states ``before``; ``version`` is what the caller has seen of it."""
     fitting = sa.and_(alarms.c.number == number, alarms.c.state.in_(before))
-    if tx.execute(alarms.update().where(fitting).values(state=after, **values)).rowcount:
+    if version is not None:
+        fitting = sa.and_(fitting, alarms.c.version == version)
+    if after is not None:
+        values["state"] = after
+    if tx.execute(alarms.update().where(fitting).values(version=alarms.c.version + 1, **values)).rowcount:
         return
-    state = tx.execute(sa.select(alarms.c.state).where(alarms.c.number == number)).scalar()
-    if state is None:
+    row = tx.execute(sa.select(alarms.c.state, alarms.c.version).where(alarms.c.number == number)).first()
+    if row is None:
         raise NotFound(f"There is no alert {number}.", fix="List them: screening-node alerts list.")
-    raise IllegalTransition(f"Alert {number} is {state} already.")
+    if version is not None and row.version != version:
+        raise ChangedMeanwhile(
+            f"Alert {number} was changed meanwhile; it is {row.state} now. Nothing of yours was written.",
+            fix="Look at it again, then decide.",
+        )
+    raise IllegalTransition(f"Alert {number} is {row.state} already.")
 
 
 def _what_it_says(result: ScreeningResult, study_date: dt.date, now: dt.datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ patients 1─* exams 1─* instances          what came in
 patients 1─* alarms                       results.alarm names the patient's alarm
                     results 1─* outbox    what each destination is owed
 audit                                     who did what; rows can only be added
+accounts 1─* sessions                     who may open the admin's page, and which browsers and programs are signed in
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ exams = sa.Table(
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("pathway", "key"),
     sa.Index(None, "patient_key"),
+    sa.Index(None, "received_at"),
 )
 
 instances = sa.Table(
@@ -121,8 +123,19 @@ alarms = sa.Table(
     sa.Column("acknowledged_at", UtcDateTime),
     sa.Column("closed_at", UtcDateTime),
     sa.Column("comment", sa.Text),
+    # Goes up with every change: who acts on an older one is told that it changed meanwhile.
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("assigned_to", sa.Text),
+    sa.Column("closed_by", sa.Text),
+    # How it ended: an ``Outcome``; and what DXA said where it was done.
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("dxa_date", sa.Date),
+    sa.Column("dxa_t_score", sa.Float),
     sa.Index(None, "patient_key"),
     sa.Index(None, "state"),
+    sa.Index(None, "opened_at"),
+    sa.Index(None, "lowest_t", "number"),
+    sa.Index(None, "study_date", "number"),
 )
 
 CURRENT_RESULT = sa.text("current")
@@ -154,6 +167,7 @@ results = sa.Table(
         "uq_results_current_exam", "exam_id", unique=True, sqlite_where=CURRENT_RESULT, postgresql_where=CURRENT_RESULT
     ),
     sa.Index(None, "alarm"),
+    sa.Index(None, "refusal_code", "created_at"),
 )
 
 estimates = sa.Table(
@@ -189,6 +203,8 @@ outbox = sa.Table(
     sa.Column("delivered_at", UtcDateTime),
     sa.UniqueConstraint("destination", "sop_instance_uid"),
     sa.Index(None, "destination", "state", "not_before"),
+    sa.Index(None, "state", "destination"),
+    sa.Index(None, "delivered_at"),
     sa.Index(None, "result_id"),
     sa.Index(None, "path"),
 )
@@ -203,4 +219,32 @@ audit = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
     sa.Index(None, "subject"),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("name"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.id"), nullable=False),
+    # "page" for a browser, "token" for a program.
+    sa.Column("kind", sa.String(16), nullable=False),
+    # The secret itself is with the browser or program alone.
+    sa.Column("secret_sha256", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("secret_sha256"),
+    sa.Index(None, "account_id"),
 )
