@@ -30,7 +30,7 @@ from screening_node.admin import listings
 from screening_node.admin.film_table import FilmLine, film_table
 from screening_node.delivery.folder_pacs import FolderPacs
 from screening_node.delivery.sender import echo
-from screening_node.errors import Misconfigured, ScreeningNodeError, Transient
+from screening_node.errors import Misconfigured, Permanent, ScreeningNodeError, Transient
 from screening_node.phantom.samples import Sample, iter_samples
 from screening_node.settings import Settings, load_settings
 from screening_node.store.session import Store
@@ -235,7 +235,7 @@ def _wait(
         owed = listings.deliveries(store, limit=None)
         arrived = [row for row in owed if row["state"] == "delivered"]
         progress.update(judged, completed=len(exams))
-        progress.update(delivered, completed=len(arrived), total=max(len(owed), 1))
+        progress.update(delivered, completed=len(arrived), total=len(owed))
         return len(exams) == films and len(arrived) == len(owed)
 
     try:
@@ -265,6 +265,7 @@ def _show(settings: Settings, samples: Sequence[Sample], place: _Place, console:
         alerts = listings.alerts(store)
     finally:
         store.close()
+    failed = [exam for exam in exams if exam["state"] not in ("judged", "refused")]
     by_uid = {instance["sop_instance_uid"]: exam for exam in exams for instance in exam["instances"]}
     reports = {_uid_of(path): path for path in place.pacs.glob("*.dcm")}
     console.print(film_table(_line(sample, by_uid.get(_uid_of(sample.path)), reports) for sample in samples))
@@ -272,6 +273,8 @@ def _show(settings: Settings, samples: Sequence[Sample], place: _Place, console:
     limits = {exam["limits_of_use"] for exam in exams if exam["limits_of_use"]}
     for sentence in sorted(limits):
         console.print(sentence, style="yellow")
+    if failed:
+        raise Permanent(f"The node failed on {len(failed)} of the films.", fix=f"See {place.log}.")
 
 
 def _uid_of(path: Path) -> str:
