@@ -53,13 +53,16 @@ def read(path: Path) -> Dataset:
     """A Part 10 file with its pixel data; UnreadableObject where it is none, StoreUnavailable where the disk fails."""
     try:
         with quietly():
-            return pydicom.dcmread(path)
+            dataset = pydicom.dcmread(path)
     except (FileNotFoundError, IsADirectoryError, PermissionError, InvalidDicomError) as error:
         raise UnreadableObject("The file is no DICOM file that can be read.", fix="Send the film again.") from error
     except OSError as error:
         raise StoreUnavailable("The file cannot be read from disk.", fix="Check the archive's disk.") from error
     except Exception as error:  # pydicom raises whatever a broken stream leads it to
         raise UnreadableObject("The file is cut short or damaged.", fix="Send the film again.") from error
+    if header.text(dataset, "SOPInstanceUID") is None:
+        raise UnreadableObject("The file ends before its SOP Instance UID.", fix="Send the film again.")
+    return dataset
 
 
 def check_format(dataset: Dataset) -> Refusal | None:

@@ -86,7 +86,6 @@ def make_card(members: int = 2, gate: dict[str, float] | None = None) -> Card:
 
 #: Limits that let everything through: an untrained detector's landmarks fit no chest.
 OPEN_GATE = {
-    "least_side": 32.0,
     "most_off_film": 1.0,
     "most_unsteadiness": 9.0,
     "least_lung_contrast": -9.0,
