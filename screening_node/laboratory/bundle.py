@@ -15,7 +15,7 @@ from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.result import Estimate, Vertebra
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.laboratory import evaluate, train
+from screening_node.laboratory import evaluate, model_card, train
 from screening_node.laboratory.cohort import VALIDATION, seeds_of
 from screening_node.laboratory.config import TrainConfig
 from screening_node.laboratory.evaluate import Judged
@@ -62,6 +62,8 @@ def train_bundle(
     write_networks(config, folder, detector, members, seed=seed)
     judged = judge_validation(config, folder, reference, thresholds, device=chosen, report=report)
     finish_card(folder, judged, reference, thresholds)
+    summary = evaluate.figures(judged, reference=reference, thresholds=thresholds)
+    model_card.write(folder, summary, f"screening-node train --config {config.source} --seed {seed} --out {out}")
     return folder
 
 

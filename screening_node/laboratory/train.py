@@ -27,6 +27,10 @@ from screening_node.pathways.chest_film.training import detector_loss, estimator
 _CHECK_BATCH = 32
 #: Films that the regressors' first layers are fitted to before training.
 _PRIMING_FILMS = 64
+#: Films that BatchNorm's statistics are measured on after training.
+_SETTLING_FILMS = 512
+#: A calibration line steeper or flatter than this is chance or a network that has learnt nothing: only shift then.
+_SLOPES = (0.7, 1.4)
 _ALL_VERTEBRAE = [vertebra.value for vertebra in Vertebra]
 
 
@@ -101,7 +105,37 @@ def train_member(
         r = [metrics.correlation(truth[:, i], answers[:, i]) or 0.0 for i in range(len(columns))]
         return {"validation_r": float(np.mean(r)), "validation_rmse": float(np.sqrt(((answers - truth) ** 2).mean()))}
 
-    return train_stage(name, model, config.estimator_stage, len(train), loss=loss, check=check, run=run)
+    train_stage(name, model, config.estimator_stage, len(train), loss=loss, check=check, run=run)
+    settle_statistics(model, train, config, run)
+    calibrate(model, estimates(model, validation, config, run), validation.bmd[:, columns].astype(np.float64))
+    return model
+
+
+def settle_statistics(model: nn.Module, train: Part, config: TrainConfig, run: Run) -> None:
+    """Measure BatchNorm's means and variances anew with the final weights: those of training lag and drift."""
+    layers = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not layers:
+        return
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain mean over all that is seen
+    model.train()
+    with torch.no_grad(), autocast(config.estimator_stage, run.device):
+        for chunk in _chunks(min(len(train), _SETTLING_FILMS)):
+            model(torch.from_numpy(train.crops[chunk.numpy(), 0]).float().to(run.device))
+    model.eval()
+
+
+def calibrate(model: nn.Module, answers: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> None:
+    """Fold the line that fits truth (n, V) to answers (n, V) best into the buffers that scale the network's output."""
+    for column in range(truth.shape[1]):
+        if np.ptp(answers[:, column]) == 0:
+            continue
+        slope, offset = np.polyfit(answers[:, column], truth[:, column], 1)
+        if not _SLOPES[0] <= slope <= _SLOPES[1]:
+            slope, offset = 1.0, float(np.mean(truth[:, column] - answers[:, column]))
+        model.bmd_mean[column] = slope * model.bmd_mean[column] + offset  # type: ignore[operator, index]
+        model.bmd_sd[column] *= slope  # type: ignore[operator, index]
 
 
 def prime_regressors(model: nn.Module, crops: Tensor) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from screening_node.errors import Misconfigured
-from screening_node.laboratory import bundle, cohort, config, evaluate, stage, train
+from screening_node.laboratory import bundle, cohort, config, evaluate, model_card, stage, train
 from screening_node.laboratory.config import StageConfig, TrainConfig
 from screening_node.laboratory.progress import Progress, silent
 from screening_node.pathways.chest_film.admission import AdmissionRules
@@ -93,6 +93,9 @@ def test_the_bundle_of_a_run_judges_films(smoke: TrainConfig, trained: Path, tmp
     assert path.exists()
     assert len((tmp_path / "evaluation" / "films.csv").read_text().splitlines()) == 3
     assert evaluate.table(summary).columns
+    text = model_card.write(tmp_path / "bundle", summary, "screening-node evaluate").read_text()
+    assert "Not for clinical use" in text
+    assert "seeds 900 to 901" in text
 
 
 def test_a_reference_that_the_configuration_does_not_name_is_refused(smoke: TrainConfig, tmp_path: Path) -> None:
