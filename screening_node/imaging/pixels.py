@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGExtended12Bit
 
 from screening_node.domain.result import Refusal, RefusalCode
 from screening_node.errors import StoreUnavailable, UnreadableObject, UnreadablePixels
@@ -86,7 +87,7 @@ def decode(dataset: Dataset) -> Film:
         raise UnreadablePixels(refused.text, fix="Send a single-frame greyscale radiograph.")
     try:
         with quietly():
-            pixels = _linear(dataset, pixel_array(dataset, decoding_plugin=_decoder(dataset)))
+            pixels = _linear(dataset, _stored(dataset))
     except Exception as error:  # every decoder has its own exceptions
         raise UnreadablePixels("The pixel data cannot be decoded.", fix="Send the film again, uncompressed.") from error
     shape = (header.whole(dataset, "Rows"), header.whole(dataset, "Columns"))
@@ -112,6 +113,28 @@ def spacing_mm(dataset: Dataset) -> tuple[float, float] | None:
     if not _POSSIBLE_MAGNIFICATION[0] <= factor <= _POSSIBLE_MAGNIFICATION[1]:
         factor = 1.0
     return imager[0] / factor, imager[1] / factor
+
+
+def _stored(dataset: Dataset) -> NDArray[np.generic]:
+    """Stored values (rows, columns)."""
+    if dataset.file_meta.TransferSyntaxUID == JPEGExtended12Bit and (header.whole(dataset, "BitsStored") or 8) > 8:
+        return _twelve_bit_jpeg(dataset)
+    return pixel_array(dataset, decoding_plugin=_decoder(dataset))
+
+
+def _twelve_bit_jpeg(dataset: Dataset) -> NDArray[np.uint16]:
+    """JPEG Extended with 12 bits: none of pydicom's plug-ins takes it, GDCM by itself does, from the film's file."""
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(dataset.filename))
+    if not reader.Read():
+        raise ValueError("GDCM cannot read the file")
+    image = reader.GetImage()
+    if image.GetPixelFormat().GetScalarTypeAsString() != "UINT16":
+        raise ValueError("GDCM finds no unsigned 16-bit pixels")
+    values = np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), dtype="<u2")
+    return values.reshape(image.GetDimension(1), image.GetDimension(0))
 
 
 def _decoder(dataset: Dataset) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -53,6 +55,25 @@ def test_big_endian(tmp_path: Path) -> None:
     )
     found = pixels.decode(pixels.read(factory.save(dataset, tmp_path / "film.dcm")))
     assert np.array_equal(found.pixels, STORED)
+
+
+SMOOTH = (np.add.outer(np.arange(64), np.arange(48)) * 30 + 300).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("option", "within"),
+    [("+el", 0), ("+e1", 0), ("+ee", 4)],
+    ids=["lossless", "lossless, first order", "extended, 12 bits"],
+)
+def test_older_jpeg(tmp_path: Path, option: str, within: int) -> None:
+    encoder = shutil.which("dcmcjpeg")
+    if encoder is None:
+        pytest.skip("dcmcjpeg is missing; install the Debian package dcmtk")
+    plain = factory.save(film(PixelData=SMOOTH.astype("<u2").tobytes()), tmp_path / "plain.dcm")
+    subprocess.run([encoder, option, "+un", str(plain), str(tmp_path / "jpeg.dcm")], check=True, capture_output=True)
+    found = pixels.decode(pixels.read(tmp_path / "jpeg.dcm")).pixels
+    # dcmcjpeg takes the smallest value away before it encodes with loss
+    assert np.abs((found - found.min()) - (SMOOTH - SMOOTH.min())).max() <= within
 
 
 def test_bone_is_bright_whatever_the_photometric_interpretation(tmp_path: Path) -> None:
