@@ -25,7 +25,7 @@ from screening_node import __version__
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.settings import Settings, load_reference_table, load_threshold_set
+from screening_node.settings import Settings, load_reference_table, load_threshold_set, read_toml
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
@@ -47,6 +47,23 @@ class Judging:
     reference: ReferenceTable
     thresholds: ThresholdSet
     reporter: Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardInBrief:
+    """What is said of a bundle when a node starts."""
+
+    name: str
+    limits_of_use: str
+
+
+def card_of(settings: Settings) -> CardInBrief:
+    """The configured bundle in brief, without torch: only the worker loads that, and checks the whole card."""
+    table = read_toml(settings.pathways.chest_film.bundle / "card.toml")
+    return CardInBrief(
+        name=f"{table.get('name', 'without a name')} {table.get('version', '')}".strip(),
+        limits_of_use=str(table.get("limits_of_use", "")),
+    )
 
 
 def open_store(settings: Settings) -> Store:

@@ -23,17 +23,16 @@ def add_to(app: typer.Typer) -> None:
 def serve(config: ConfigOption = None) -> None:
     """Run the node: take films in over DICOM, judge them, send reports. Ctrl-C or SIGTERM stops it."""
     from screening_node import assembly
-    from screening_node.pathways.weights import CARD, read_card
     from screening_node.settings import load_settings
 
     settings = load_settings(config)
-    card = read_card(settings.pathways.chest_film.bundle / CARD)
+    card = assembly.card_of(settings)
     destinations = ", ".join(map(str, assembly.destinations(settings))) or "none: reports wait in the store"
     for line in (
         f"Listens as {settings.node.ae_title} on {settings.node.host}:{settings.node.port}",
         f"Stores in {settings.store.safe_url} and {settings.store.archive}",
         f"Reports to {destinations}",
-        f"Judges with bundle {card.name} {card.version} in {settings.pathways.chest_film.bundle}",
+        f"Judges with bundle {card.name} in {settings.pathways.chest_film.bundle}",
     ):
         err.print(line, soft_wrap=True, highlight=False, markup=False)
     err.print(card.limits_of_use, style="yellow", soft_wrap=True, highlight=False, markup=False)
