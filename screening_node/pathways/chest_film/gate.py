@@ -10,15 +10,16 @@ the grey values at the landmarks are not those of a frontal chest (``lung_contra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from screening_node.domain.result import Refusal, RefusalCode
+from screening_node.domain.result import Refusal, RefusalCode, Roi
 from screening_node.errors import BundleInvalid
 from screening_node.imaging.pyramid import Pyramid
+from screening_node.pathways.chest_film import regions
 from screening_node.pathways.chest_film.sampling import Corners, sample
 
 Points = NDArray[np.float64]
@@ -28,6 +29,8 @@ _RIGHT = np.array([3, 4, 5, 10, 11, 12, 13])
 _C7, _T12 = 14, 15
 #: Side of the square in which the chest is looked at.
 _VIEW = 48
+#: Change from one sample to the next, as a share of the film's grey range, that only something opaque makes.
+_EDGE = 0.12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +66,9 @@ class GateLimits:
     #: RMS movement of landmarks between shifted and scaled views of the film, over the distance C7 to T12. Frontal
     #: phantom films at most 0.004, all others at least 0.028.
     most_unsteadiness: float = 0.012
+    #: Share of a bone ROI that is the edge of something opaque: metal, a lead marker (phantom: at most 0.013, with a
+    #: plate painted on a clavicle at least 0.076; real: 98 % below 0.063, above it mostly side markers on a clavicle).
+    most_opaque_edge: float = 0.065
 
     @classmethod
     def with_overrides(cls, overrides: Mapping[str, float]) -> GateLimits:
@@ -86,6 +92,8 @@ class Measurements:
     unsteadiness: float
     lung_contrast: float
     mirror_likeness: float
+    opaque_edge: float
+    opaque_roi: str
 
 
 def check_pixels(pyramid: Pyramid, spacing_mm: tuple[float, float] | None, limits: GateLimits) -> Refusal | None:
@@ -112,6 +120,8 @@ def measure(
     length = max(float(np.hypot(*spine)), 1.0)
     scale = None if spacing_mm is None else float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     chest = _chest(pyramid, points)
+    edges = _opaque_edges(pyramid, regions.place(points, spacing_mm))
+    opaque_roi = max(edges, key=lambda name: edges[name])
     return Measurements(
         off_film=_off_film(points, pyramid.shape),
         ordered=_ordered(points),
@@ -122,6 +132,8 @@ def measure(
         unsteadiness=float(np.sqrt(np.square(views - views.mean(axis=0)).sum(-1).mean())) / length,
         lung_contrast=_lung_contrast(chest),
         mirror_likeness=_mirror_likeness(chest),
+        opaque_edge=edges[opaque_roi],
+        opaque_roi=opaque_roi,
     )
 
 
@@ -156,6 +168,9 @@ def _judge_view(found: Measurements, limits: GateLimits) -> Refusal | None:
         return _refusal(
             RefusalCode.LANDMARKS_IMPLAUSIBLE, "The landmarks are implausible: they move when the film is moved."
         )
+    if found.opaque_edge > limits.most_opaque_edge:
+        where = found.opaque_roi.replace("_", " ")
+        return _refusal(RefusalCode.HARDWARE, f"Metal or a marker lies on a bone that is to be judged: {where}.")
     return None
 
 
@@ -219,6 +234,20 @@ def _lung_contrast(chest: NDArray[np.float64]) -> float:
 def _mirror_likeness(chest: NDArray[np.float64]) -> float:
     """Correlation of the chest with its mirror image."""
     return float((chest * chest[:, ::-1]).mean())
+
+
+def _opaque_edges(pyramid: Pyramid, rois: Sequence[Roi]) -> dict[str, float]:
+    """For each bone ROI the share of its area where the grey value jumps as it does at the edge of metal.
+
+    Bone and lung change over millimetres; metal and lead letters go from tissue to white within one sample (about
+    1 mm at 64 samples a side). Grey values are taken as a share of the film's own range.
+    """
+    low, high = np.percentile(pyramid.levels[0][::4, ::4], [1, 99])
+    crops = regions.crops(pyramid, rois, 64)[:-1] / max(float(high - low), 1e-6)
+    across = (crops[:, 1:-1, 2:] - crops[:, 1:-1, :-2]) / 2
+    down = (crops[:, 2:, 1:-1] - crops[:, :-2, 1:-1]) / 2
+    shares = (np.hypot(across, down) > _EDGE).mean(axis=(1, 2))
+    return {roi.name: float(share) for roi, share in zip(rois, shares, strict=True)}
 
 
 def _refusal(code: RefusalCode, text: str) -> Refusal:

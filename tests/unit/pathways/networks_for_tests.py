@@ -88,6 +88,7 @@ def make_card(members: int = 2, gate: dict[str, float] | None = None) -> Card:
 OPEN_GATE = {
     "most_off_film": 1.0,
     "most_unsteadiness": 9.0,
+    "most_opaque_edge": 1.0,
     "least_lung_contrast": -9.0,
     "least_mirror_likeness": -9.0,
     "least_spine_mm": 0.0,

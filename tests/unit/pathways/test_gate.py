@@ -54,6 +54,18 @@ def test_a_chest_seen_on_a_picture_without_one_is_refused(film: SyntheticFilm) -
     assert code(measured(slope, film.landmarks)) is RefusalCode.NOT_FRONTAL
 
 
+def test_a_plate_on_a_clavicle_is_hardware(film: SyntheticFilm) -> None:
+    pixels = bright(film)
+    medial, lateral = film.landmarks[3], film.landmarks[5]
+    for share in np.linspace(0, 1, 400):
+        x, y = np.round(medial + share * (lateral - medial)).astype(int)
+        pixels[y - 6 : y + 6, x - 3 : x + 3] = pixels.max()
+    refusal = gate.judge(measured(pixels, film.landmarks), LIMITS)
+    assert refusal is not None
+    assert refusal.code is RefusalCode.HARDWARE
+    assert "right clavicle" in refusal.text
+
+
 def _moved(indices: list[int], by: tuple[float, float]) -> Any:
     def change(points: np.ndarray) -> np.ndarray:
         points = points.copy()
