@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from integration import peers
 
 from screening_node.phantom.dicom_film import write_film
 
@@ -24,6 +25,13 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     for name, wanted in kinds.items():
         write_film(path=folder / f"{name}.dcm", **wanted)
     return {name: folder / f"{name}.dcm" for name in kinds}
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Orthanc]:
+    """One Orthanc for all of these tests; they tell their objects apart by UID."""
+    with peers.orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -185,10 +185,15 @@ def dsrdump(report: bytes, folder: Path) -> str:
     path = folder / "dumped.dcm"
     path.write_bytes(report)
     done = subprocess.run(
-        [peers.require("dsrdump", "dcmtk"), str(path)], capture_output=True, text=True, errors="replace", check=False
+        [peers.require("dsrdump", "dcmtk"), "+Pl", str(path)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not done.stderr.strip(), done.stderr
+    complaints = [line for line in done.stderr.splitlines() if line.strip() and "ISO_IR 192" not in line]
+    assert complaints == []  # DCMTK says of every UTF-8 report that it does not check its texts
     return done.stdout
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pydicom
-import pytest
 from acceptance.node import another_film, dciodvfy, dsrdump, running_node
 from integration import peers
 
@@ -19,10 +18,7 @@ def test_storescu_in_orthanc_out(films: Mapping[str, Path], orthanc: peers.Ortha
         done = peers.storescu(node.port, *sent.values())
         assert done.returncode == 0, done.stdout + done.stderr
         node.settle(3)
-        exams = {
-            exam["sop_instance_uid"] if "sop_instance_uid" in exam else exam["key"]: exam
-            for exam in node.listing("exams", "list")
-        }
+        exams = {exam["key"]: exam for exam in node.listing("exams", "list")}
         alerts = node.listing("alerts", "list")
         deliveries = node.listing("deliveries", "list")
         assert node.terminate() == 0
@@ -73,9 +69,8 @@ def test_films_of_one_patient_share_an_alarm(films: Mapping[str, Path], tmp_path
         assert node.cli("alerts", "acknowledge", number, "--comment", "DXA booked").returncode == 0
         (shown,) = node.listing("alerts", "list")
         assert shown["state"] == "acknowledged"
-        assert "alerts.acknowledge" in str(node.rows("select action from audit")) or "acknowledge" in str(
-            node.rows("select action from audit")
-        )
+        actions = [row["action"] for row in node.listing("audit", "list")]
+        assert any("acknowledge" in action for action in actions)
 
 
 def test_a_second_node_on_the_same_store_says_so(tmp_path: Path) -> None:
@@ -99,8 +94,7 @@ def test_no_identifiers_in_logs(films: Mapping[str, Path], tmp_path: Path) -> No
     assert "Geheim" not in log
 
 
-@pytest.mark.parametrize("outage", ["away at first"])
-def test_pacs_away_then_back(outage: str, films: Mapping[str, Path], tmp_path: Path) -> None:
+def test_pacs_away_then_back(films: Mapping[str, Path], tmp_path: Path) -> None:
     port = peers.free_port()
     film = another_film(films["dense"], tmp_path)
     with (
@@ -111,7 +105,6 @@ def test_pacs_away_then_back(outage: str, films: Mapping[str, Path], tmp_path: P
         peers.wait_until(lambda: len(alive.files()) == 1, 60)
         peers.wait_until(lambda: node.one("select count(*) from outbox where error is not null") == 1, 60)
         with peers.storescp(tmp_path / "late", port=port) as late:
-            assert node.cli("deliveries", "retry", "--all").returncode == 0, outage
-            peers.wait_until(lambda: len(late.files()) == 1, 60)
-            assert late.files()[0].read_bytes()
-        node.settle(1)
+            assert node.cli("deliveries", "retry", "--all").returncode == 0
+            node.settle(1)
+            assert len(late.files()) == 1
