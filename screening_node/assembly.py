@@ -31,6 +31,7 @@ from screening_node.store.session import Store
 
 if TYPE_CHECKING:
     from screening_node.delivery.destination import Destination, Timeouts
+    from screening_node.intake.callers import AllowedCaller
     from screening_node.pathways.base import Pathway
     from screening_node.reporting.reporter import Reporter
 
@@ -132,6 +133,13 @@ def this_node(settings: Settings) -> Destination:
     return Destination(name="this node", ae_title=node.ae_title, host=host, port=node.port)
 
 
+def allowed_callers(settings: Settings) -> tuple[AllowedCaller, ...]:
+    """Who may call; empty where everybody may."""
+    from screening_node.intake.callers import AllowedCaller
+
+    return tuple(AllowedCaller(ae_title=each.ae_title, networks=each.addresses or ()) for each in settings.node.allow)
+
+
 def port_is_free(settings: Settings) -> bool:
     """Whether the node could listen where it is told to, as far as can be seen without listening."""
     host, port = settings.node.host, settings.node.port
@@ -220,6 +228,7 @@ def run_intake_process(stop: threading.Event, owner: str, settings: Settings) ->
         network_timeout=settings.intake.network_timeout_seconds,
         min_free_bytes=settings.intake.min_free_mib * MIB,
         max_object_bytes=settings.intake.max_object_mib * MIB,
+        allow=allowed_callers(settings),
     )
     with _Opened(settings) as store:
         run_intake(config, store, Archive(settings.store.archive), route, patient_of, stop)

@@ -6,6 +6,7 @@ Each check looks and changes nothing. ``FAIL`` is what keeps films from being ju
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from screening_node import assembly
 from screening_node.admin import listings
 from screening_node.delivery.destination import Destination
 from screening_node.delivery.sender import echo
-from screening_node.errors import Misconfigured, ScreeningNodeError
+from screening_node.errors import DestinationRefused, Misconfigured, ScreeningNodeError
 from screening_node.settings import Settings, load_reference_table, load_settings
 from screening_node.store.session import Store
 
@@ -52,7 +53,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
             yield Finding(check="configuration", state=State.FAIL, message=message, fix=fix)
         return
     yield Finding(check="configuration", state=State.OK, message="Every key is known and possible.")
-    for check in (_disk, _store, _bundle, _reference, _device, _destinations, _port):
+    for check in (_disk, _store, _bundle, _reference, _device, _destinations, _port, _callers):
         yield from _guarded(check, settings)
 
 
@@ -181,6 +182,9 @@ def _port(settings: Settings) -> Iterator[Finding]:
         return
     try:
         echo(assembly.this_node(settings), calling_ae=node.ae_title, timeouts=assembly.timeouts(_ECHO_SECONDS))
+    except DestinationRefused:
+        yield Finding(check="port", state=State.OK, message=f"{where} answers, and does not let this machine in.")
+        return
     except ScreeningNodeError:
         yield Finding(
             check="port",
@@ -191,3 +195,35 @@ def _port(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding(check="port", state=State.OK, message=f"A node answers C-ECHO on {where}.")
+
+
+def _callers(settings: Settings) -> Iterator[Finding]:
+    listed = len(settings.node.allow)
+    if listed:
+        message = f"{listed} entries say who may call."
+        yield Finding(check="callers", state=State.OK, message=message)
+    else:
+        yield Finding(
+            check="callers",
+            state=State.WARN,
+            message="Anybody who reaches the port may send films: [node] allow is empty.",
+            fix="List the modalities' AE titles and addresses in [node] allow; docs/operations.md shows how.",
+        )
+    refused = _refused_lately(settings)
+    if refused:
+        yield Finding(
+            check="callers",
+            state=State.WARN,
+            message=f"{refused} refusals of associations were written down in the last 24 hours.",
+            fix="See who it was: screening-node audit list. Add those that belong here to [node] allow.",
+        )
+
+
+def _refused_lately(settings: Settings) -> int:
+    store = Store(settings.store.url.get_secret_value())
+    if store.file is not None and not store.file.exists():
+        return 0
+    try:
+        return listings.refused_associations(store, since=dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
+    finally:
+        store.close()

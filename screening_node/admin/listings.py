@@ -171,6 +171,14 @@ def audit(store: Store, *, limit: int | None = 100) -> list[Row]:
     return _rows(store, sa.select(t.audit).order_by(t.audit.c.id.desc()).limit(limit))
 
 
+def refused_associations(store: Store, *, since: dt.datetime) -> int:
+    """How many refusals at the door were written down since; only the audit's newest 10000 rows are looked at."""
+    newest = sa.select(t.audit.c.action, t.audit.c.at).order_by(t.audit.c.id.desc()).limit(10_000).subquery()
+    wanted = sa.and_(newest.c.action == "association.refused", newest.c.at >= since)
+    with store.read() as tx:
+        return int(tx.execute(sa.select(sa.func.count()).where(wanted).select_from(newest)).scalar_one())
+
+
 def patient_key(store: Store, patient_id: str, issuer: str | None) -> tuple[str, bool]:
     """The key of the patient with this ID, and whether any film of theirs has come in.
 

@@ -21,6 +21,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import Misconfigured
+from screening_node.intake.callers import AllowedCaller, Doorkeeper, RefusalLedger
 from screening_node.intake.handlers import StoreHandler
 from screening_node.intake.listener import IntakeListener
 from screening_node.intake.reception import SpoolingProvider, ae_title_of
@@ -45,6 +46,7 @@ class IntakeConfig:
 
     ``idle_timeout`` ends a connection that never asks for an association; ``network_timeout`` an association, or
     a transfer, that stalls; ``drain_seconds`` is what running associations get to end by themselves at a stop.
+    ``allow`` lists who may call; everybody may where it is empty.
     """
 
     ae_title: str
@@ -57,6 +59,7 @@ class IntakeConfig:
     drain_seconds: float = 3.0
     min_free_bytes: int = 512 * 1024 * 1024
     max_object_bytes: int = 1024 * 1024 * 1024
+    allow: tuple[AllowedCaller, ...] = ()
 
 
 class Intake:
@@ -72,6 +75,7 @@ class Intake:
     ) -> None:
         self._config = config
         self._archive = archive
+        self._doorkeeper = Doorkeeper(config.allow, store, RefusalLedger())
         self._handler = StoreHandler(store=store, archive=archive, route=route, patient_of=patient_of)
         self._listener: IntakeListener | None = None
         self._thread: threading.Thread | None = None
@@ -129,6 +133,7 @@ class Intake:
 
     def _event_handlers(self) -> list[evt.EventHandlerType]:
         return [
+            (evt.EVT_REQUESTED, self._doorkeeper.on_requested),
             (evt.EVT_C_STORE, self._handler.on_c_store),
             (evt.EVT_C_ECHO, _on_c_echo),
             (evt.EVT_ACCEPTED, _log_refused_contexts),

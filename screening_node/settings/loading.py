@@ -10,14 +10,14 @@ import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from screening_node.errors import Misconfigured
-from screening_node.settings.sections import ENVIRONMENT_PREFIX, DestinationSection, Settings
+from screening_node.settings.sections import ENVIRONMENT_PREFIX, Settings
 from screening_node.settings.tables import read_toml
 
 DEFAULT = Path("config") / "node.toml"
@@ -150,13 +150,13 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     """The keys of the section at ``place``."""
     fields: Mapping[str, Any] = Settings.model_fields
     for part in place:
-        if isinstance(part, int):
-            fields = DestinationSection.model_fields
-        else:
-            annotation = fields[part].annotation
-            fields = annotation.model_fields if _is_section(annotation) else fields
+        if isinstance(part, str):
+            fields = _fields_of(fields[part].annotation) or fields
     return sorted(fields)
 
 
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _fields_of(annotation: Any) -> Mapping[str, Any] | None:
+    """The fields of a section, or of the sections in a list or behind an alternative."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation.model_fields
+    return next((found for inner in get_args(annotation) if (found := _fields_of(inner)) is not None), None)

@@ -6,36 +6,21 @@ not get another silently. Every check here is one that needs no network and chan
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from screening_node.errors import Misconfigured
+from screening_node.settings.access import AllowSection
+from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
 ENVIRONMENT_PREFIX = "SCREENING_NODE__"
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"})
-
-
-def wrong(message: str, fix: str) -> PydanticCustomError:
-    """A validation error that carries how to mend it."""
-    return PydanticCustomError("site", "{reason}", {"reason": message, "fix": fix})
-
-
-def _ae_title(value: str) -> str:
-    """PS3.5 table 6.2-1, AE: 1 to 16 characters of the default repertoire, no backslash, no control characters."""
-    if not re.fullmatch(r"[ -\[\]-~]{1,16}", value) or value != value.strip():
-        raise wrong(
-            f"{value!r} is no AE title",
-            "Use 1 to 16 ASCII characters, no backslash, no space at either end, for example SCREENING_NODE.",
-        )
-    return value
 
 
 def _bundle(path: Path) -> Path:
@@ -64,26 +49,20 @@ def _translated(load: object, path: Path) -> None:
         raise wrong(error.message.rstrip("."), fix) from error
 
 
-AeTitle = Annotated[str, AfterValidator(_ae_title)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Host = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^\S+$")]
 Age = Annotated[int, Field(ge=0, le=130)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NodeSection(_Section):
+class NodeSection(Section):
     """How modalities and PACS reach this node."""
 
     ae_title: AeTitle = "SCREENING_NODE"
     host: Host = "0.0.0.0"
     port: Port = 11112
     max_associations: Annotated[int, Field(ge=1, le=1000)] = 32
+    allow: tuple[AllowSection, ...] = ()
 
 
-class DestinationSection(_Section):
+class DestinationSection(Section):
     """One PACS that gets every report."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -92,7 +71,7 @@ class DestinationSection(_Section):
     port: Port
 
 
-class StoreSection(_Section):
+class StoreSection(Section):
     """Where rows and bytes are kept; ``url`` may hold a password and is masked in every repr."""
 
     url: SecretStr
@@ -116,7 +95,7 @@ class StoreSection(_Section):
         return make_url(self.url.get_secret_value()).render_as_string(hide_password=True)
 
 
-class ChestFilmSection(_Section):
+class ChestFilmSection(Section):
     """What the chest-film pathway judges with."""
 
     bundle: Annotated[Path, AfterValidator(_bundle)]
@@ -132,25 +111,25 @@ class ChestFilmSection(_Section):
         return value
 
 
-class PathwaysSection(_Section):
+class PathwaysSection(Section):
     """One section for each kind of exam that the node judges."""
 
     chest_film: ChestFilmSection
 
 
-class AlarmsSection(_Section):
+class AlarmsSection(Section):
     """When films of one patient share an alarm."""
 
     window_months: Annotated[int, Field(ge=0, le=240)] = 12
 
 
-class ReportsSection(_Section):
+class ReportsSection(Section):
     """What is reported to PACS."""
 
     refusals: bool = True
 
 
-class WorkerSection(_Section):
+class WorkerSection(Section):
     """How films are judged."""
 
     batch: Annotated[int, Field(ge=1, le=256)] = 8
@@ -159,7 +138,7 @@ class WorkerSection(_Section):
     lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 60
 
 
-class IntakeSection(_Section):
+class IntakeSection(Section):
     """Limits on what is accepted."""
 
     max_object_mib: Annotated[int, Field(ge=1, le=4096)] = 1024
@@ -168,7 +147,7 @@ class IntakeSection(_Section):
     network_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60
 
 
-class DeliverySection(_Section):
+class DeliverySection(Section):
     """How stubbornly reports are sent."""
 
     timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30

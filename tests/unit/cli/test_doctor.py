@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 
 from screening_node import cli
 from screening_node.delivery.folder_pacs import FolderPacs
+from screening_node.store.records import audit
+from screening_node.store.session import Store
 
 
 def examined(site: Path) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -88,6 +91,30 @@ def test_a_port_that_another_program_holds_fails(site: Path, pacs: FolderPacs) -
     site.write_text(CONFIG.format(port=11112, destinations="").replace('"127.0.0.1"', '"192.0.2.1"'))
     code, found = examined(site)
     assert (code, found["port"]["state"]) == (1, "fail")
+
+
+def test_a_node_that_lets_everybody_in_is_worth_a_word(site: Path) -> None:
+    configure(site)
+    _, found = examined(site)
+    assert found["callers"]["state"] == "warn"
+    site.write_text(site.read_text().replace("[node]", '[node]\nallow = [{ae_title = "ROOM1"}]'))
+    _, found = examined(site)
+    assert found["callers"]["state"] == "ok"
+
+
+def test_who_was_turned_away_lately_is_counted(site: Path) -> None:
+    configure(site)
+    site.write_text(site.read_text().replace("[node]", '[node]\nallow = [{ae_title = "ROOM1"}]'))
+    store = Store(f"sqlite:///{site.parent / 'node.sqlite'}")
+    store.migrate()
+    now = dt.datetime.now(dt.UTC)
+    with store.begin() as tx:
+        for hours in (1, 2, 30):
+            at = now - dt.timedelta(hours=hours)
+            audit(tx, actor="X", action="association.refused", subject="", detail={}, at=at)
+    store.close()
+    _, found = examined(site)
+    assert found["callers"]["message"].startswith("2 refusals")
 
 
 def test_a_wrong_configuration_is_one_finding_for_each_error(site: Path) -> None:

@@ -148,6 +148,29 @@ def test_an_impossible_value_names_file_key_and_fix(site: Path, old: str, new: s
     assert hint in message.split("Fix: ")[1]
 
 
+def test_callers_are_networks(site: Path) -> None:
+    allow = 'allow = [{ae_title = "ROOM1", addresses = ["192.0.2.0/24", "::1"]}, {ae_title = "*"}]'
+    node = load(site, "port = 11112", "port = 11112\n" + allow).node
+    assert [str(network) for network in node.allow[0].addresses or ()] == ["192.0.2.0/24", "::1/128"]
+    assert node.allow[1].addresses is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "hint"),
+    [
+        ('{ae_title = "A", addresses = ["192.0.2.7/24"]}', "node.allow.0.addresses.0", "its own first address"),
+        ('{ae_title = "A", addresses = ["room1"]}', "node.allow.0.addresses.0", "Write an address"),
+        ('{ae_title = "A", addresses = []}', "node.allow.0.addresses", "Leave addresses out"),
+        ('{ae_title = "A", address = "::1"}', "node.allow.0.address", "Did you mean addresses?"),
+        ('{addresses = ["::1"]}', "node.allow.0.ae_title", "Add the key"),
+    ],
+)
+def test_an_impossible_caller_is_refused(site: Path, entry: str, key: str, hint: str) -> None:
+    message = refused(site, "port = 11112", f"port = 11112\nallow = [{entry}]")
+    assert f"{site / 'node.toml'}: {key}: " in message
+    assert hint in message.split("Fix: ")[1]
+
+
 def test_two_destinations_of_one_name_are_refused(site: Path) -> None:
     twice = '[[destinations]]\nname = "pacs"\nae_title = "P2"\nhost = "192.0.2.2"\nport = 104\n'
     assert "more than one is named pacs" in refused(site, new=twice)
