@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from screening_node.delivery.destination import Destination, Timeouts
     from screening_node.intake.callers import AllowedCaller
     from screening_node.pathways.base import Pathway
+    from screening_node.reporting.kinds import ObjectSet
     from screening_node.reporting.reporter import Reporter
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,13 @@ def destinations(settings: Settings) -> tuple[Destination, ...]:
         Destination(name=each.name, ae_title=each.ae_title, host=each.host, port=each.port)
         for each in settings.destinations
     )
+
+
+def object_sets(settings: Settings) -> dict[str, ObjectSet]:
+    """What each destination gets of every film."""
+    from screening_node.reporting.kinds import ObjectSet
+
+    return {each.name: ObjectSet(sr_class=each.sr.uid, kinds=each.objects) for each in settings.destinations}
 
 
 def this_node(settings: Settings) -> Destination:
@@ -250,7 +258,7 @@ def run_worker_process(stop: threading.Event, owner: str, settings: Settings) ->
             store=store,
             archive=Archive(settings.store.archive),
             reporter=parts.reporter,
-            destinations=[each.name for each in settings.destinations],
+            destinations=object_sets(settings),
             report_refusals=settings.reports.refusals,
             window_months=settings.alarms.window_months,
         )

@@ -9,6 +9,7 @@
     │   ├── UnreadableObject       the bytes are no DICOM object that can be read
     │   ├── UnreadablePixels       the object is sound but its pixels cannot be decoded
     │   ├── DestinationRefused     a PACS answered, and the answer was no
+    │   │   └── SopClassRefused    it takes no objects of this SOP class
     │   ├── LeaseLost              the job was given to another worker meanwhile
     │   ├── IllegalTransition      an event that the present state does not allow
     │   ├── ChangedMeanwhile       somebody else changed it since it was looked at
@@ -64,6 +65,10 @@ class UnreadablePixels(Permanent):
 
 class DestinationRefused(Permanent):
     """A destination answered, and the answer was no."""
+
+
+class SopClassRefused(DestinationRefused):
+    """A destination does not take objects of this SOP class at all."""
 
 
 class LeaseLost(Permanent):

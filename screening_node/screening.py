@@ -4,7 +4,7 @@
     judge     on the worker's main thread, a batch at a time: the networks estimate, then for each exam
                 estimate -> T-scores and category        (conclude)
                          -> the patient's alarm          (decide, with the patient's other films)
-                         -> a report for each destination
+                         -> the reports that each destination wants
                          -> result, alarm, outbox and the job's end in ONE commit
 
 The commit is fenced: it fails with LeaseLost where the job was given to another worker meanwhile. All that is
@@ -17,7 +17,7 @@ import datetime as dt
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ from screening_node.pathways.base import Pathway
 from screening_node.queue import queue
 from screening_node.queue.job import Job
 from screening_node.queue.retry import describe, where
-from screening_node.reporting.document import SopReference
+from screening_node.reporting.kinds import Kind, ObjectSet, SopReference, Wanted
 from screening_node.reporting.reporter import Report
 from screening_node.store import alarms, records
 from screening_node.store.archive import Archive
@@ -49,18 +49,21 @@ _DECISIONS = 5
 
 
 class Reporter(Protocol):
-    """What turns a result into a DICOM object (``reporting/reporter.py``)."""
+    """What turns a result into DICOM objects (``reporting/reporter.py``)."""
 
-    def report(
+    def reports(
         self,
         source_path: Path,
         result: ScreeningResult,
         alarm: AlarmDecision,
         at: dt.datetime,
-        revision: int = 1,
-        previous: SopReference | None = None,
-    ) -> Report:
-        """The report about the film at ``source_path``; the same arguments give the same bytes."""
+        revision: int,
+        wanted: Iterable[Wanted],
+    ) -> Mapping[Wanted, Report]:
+        """The objects about the film at ``source_path``; the same arguments give the same bytes.
+
+        What has nothing to show of this result, such as a key object without an alarm, is left out.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +78,16 @@ class Prepared:
 class Verdict:
     """What a result means for the patient, and which revision of the exam's result it is or would be.
 
-    ``at`` is the time that the report states: that of the job which first gave this result. ``previous`` is the
-    report on the revision before, ``owed`` the destinations that have, or are owed, the report on this one.
+    ``at`` is the time that the reports state: that of the job which first gave this result. ``previous`` is each
+    destination's Structured Report on the revision before, ``owed`` the (destination, kind) pairs of this one that
+    are delivered or owed already.
     """
 
     alarm: AlarmDecision
     revision: int
     at: dt.datetime
-    previous: SopReference | None = None
-    owed: frozenset[str] = frozenset()
+    previous: Mapping[str, SopReference] = field(default_factory=dict)
+    owed: frozenset[tuple[str, str]] = frozenset()
 
 
 class Screening:
@@ -98,12 +102,12 @@ class Screening:
         store: Store,
         archive: Archive,
         reporter: Reporter,
-        destinations: Sequence[str],
+        destinations: Mapping[str, ObjectSet],
         report_refusals: bool,
         window_months: int,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        """``destinations``: names of those that get every report. ``window_months``: see ``domain.alarm``."""
+        """``destinations``: by name, the objects that each gets. ``window_months``: see ``domain.alarm``."""
         self._pathways = pathways
         self._reference = reference
         self._thresholds = thresholds
@@ -184,33 +188,37 @@ class Screening:
         if current is None:
             return Verdict(alarm=alarm, revision=1, at=job.requested_at)
         if not current.says(result, alarm):
-            previous = _report_of(tx, exam, current.revision)
+            previous = _reports_of(tx, exam, current.revision)
             return Verdict(alarm=alarm, revision=current.revision + 1, at=job.requested_at, previous=previous)
         return Verdict(
             alarm=current.alarm,
             revision=current.revision,
             at=current.requested_at,
-            previous=_report_of(tx, exam, current.revision - 1),
-            owed=records.destinations_of(tx, current.id),
+            previous=_reports_of(tx, exam, current.revision - 1),
+            owed=records.owed(tx, current.id),
         )
 
     def _reports(self, exam: Exam, result: ScreeningResult, verdict: Verdict) -> list[Outgoing]:
-        """Build the report and keep it in the archive, before anything says that it exists."""
-        destinations = [name for name in self._destinations if name not in verdict.owed]
-        if not destinations or not self._is_reported(result):
+        """Build the reports, each once, and keep them in the archive, before anything says that they exist."""
+        orders = self._orders(verdict) if self._is_reported(result) else []
+        if not orders:
             return []
         source = self._archive.existing(exam.paths[0])
-        report = self._reporter.report(source, result, verdict.alarm, verdict.at, verdict.revision, verdict.previous)
-        path = self._archive.keep_report(report.data, report.sop_instance_uid)
+        wanted = dict.fromkeys(order for _, order in orders)
+        reports = self._reporter.reports(source, result, verdict.alarm, verdict.at, verdict.revision, wanted)
+        paths = {
+            order: self._archive.keep_report(report.data, report.sop_instance_uid) for order, report in reports.items()
+        }
+        return [_outgoing(name, reports[order], paths[order]) for name, order in orders if order in reports]
+
+    def _orders(self, verdict: Verdict) -> list[tuple[str, Wanted]]:
+        """What is still to be made, and for which destination."""
+        any_previous = next(iter(verdict.previous.values()), None)
         return [
-            Outgoing(
-                destination=destination,
-                kind=report.kind,
-                sop_class_uid=report.sop_class_uid,
-                sop_instance_uid=report.sop_instance_uid,
-                path=path,
-            )
-            for destination in destinations
+            (name, wanted)
+            for name, objects in self._destinations.items()
+            for wanted in objects.wanted(verdict.previous.get(name, any_previous))
+            if (name, wanted.kind) not in verdict.owed
         ]
 
     def _is_reported(self, result: ScreeningResult) -> bool:
@@ -253,9 +261,20 @@ def _log(exam: Exam, result: ScreeningResult, verdict: Verdict) -> None:
         log.info(text, exam.id, result.category, lowest.t_score, lowest.vertebra, said, verdict.alarm.reason)
 
 
-def _report_of(tx: sa.Connection, exam: Exam, revision: int) -> SopReference | None:
-    uids = records.report_of(tx, exam.id, revision)
-    return None if uids is None else SopReference(sop_class_uid=uids[0], sop_instance_uid=uids[1])
+def _outgoing(destination: str, report: Report, path: str) -> Outgoing:
+    return Outgoing(
+        destination=destination,
+        kind=report.kind,
+        sop_class_uid=report.sop_class_uid,
+        sop_instance_uid=report.sop_instance_uid,
+        path=path,
+    )
+
+
+def _reports_of(tx: sa.Connection, exam: Exam, revision: int) -> Mapping[str, SopReference]:
+    """By destination, the Structured Report on a revision of an exam's result."""
+    found = records.reports_of(tx, exam.id, revision, Kind.SR)
+    return {name: SopReference(sop_class_uid=uids[0], sop_instance_uid=uids[1]) for name, uids in found.items()}
 
 
 def answers_of(pathway: Pathway[Any], works: Sequence[Any]) -> list[Estimate | Refusal | Exception]:

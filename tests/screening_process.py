@@ -10,6 +10,7 @@ from scripted import REFERENCE, THRESHOLDS, ScriptedPathway, WritingReporter
 
 from screening_node.queue.retry import RetryRules
 from screening_node.queue.worker import Worker, WorkerRules
+from screening_node.reporting.kinds import ObjectSet
 from screening_node.screening import Screening
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -26,7 +27,7 @@ def main() -> None:
         store=store,
         archive=archive,
         reporter=WritingReporter(),
-        destinations=["pacs", "other"],
+        destinations={"pacs": ObjectSet(), "other": ObjectSet()},
         report_refusals=True,
         window_months=12,
     )

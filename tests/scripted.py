@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from builders import IDENTITY
@@ -23,7 +23,7 @@ from screening_node.domain.result import (
     Vertebra,
 )
 from screening_node.domain.tscore import ReferenceRow, ReferenceTable
-from screening_node.reporting.document import SopReference
+from screening_node.reporting.kinds import Kind, SopReference, Wanted
 from screening_node.reporting.reporter import Report
 
 REFERENCE = ReferenceTable(
@@ -79,23 +79,36 @@ class ScriptedPathway:
 
 
 class WritingReporter:
-    """A report is a text of all that it was told; its UID is derived from it, less the time."""
+    """A report is a text of all that it was told; its UID is derived from it, less the time.
+
+    As the real one, it makes key objects of alarms only.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[AlarmDecision, dt.datetime, int, SopReference | None]] = []
+        self.asked: list[Wanted] = []
         self.hook: Callable[[], None] = lambda: None
 
-    def report(
+    def reports(
         self,
         source_path: Path,
         result: ScreeningResult,
         alarm: AlarmDecision,
         at: dt.datetime,
-        revision: int = 1,
-        previous: SopReference | None = None,
-    ) -> Report:
-        self.calls.append((alarm, at, revision, previous))
-        said = json.dumps([source_path.name, result.sha256, alarm.status, alarm.reason, revision, str(previous)])
-        uid = f"2.25.{int(hashlib.sha256(said.encode()).hexdigest()[:30], 16)}"
+        revision: int,
+        wanted: Iterable[Wanted],
+    ) -> Mapping[Wanted, Report]:
+        asked = list(wanted)
+        self.calls.append((alarm, at, revision, asked[0].previous))
+        self.asked = asked
+        said = [source_path.name, result.sha256, alarm.status, alarm.reason, revision]
         self.hook()
-        return Report(kind="SR", sop_class_uid="1.2.3", sop_instance_uid=uid, data=f"{said}{at}".encode())
+        return {each: self._report(each, said, at) for each in asked if each.kind is not Kind.KO or result.crossed}
+
+    @staticmethod
+    def _report(wanted: Wanted, about: list[object], at: dt.datetime) -> Report:
+        said = json.dumps([*about, wanted.kind, wanted.sop_class_uid, str(wanted.previous)])
+        uid = f"2.25.{int(hashlib.sha256(said.encode()).hexdigest()[:30], 16)}"
+        return Report(
+            kind=wanted.kind, sop_class_uid=wanted.sop_class_uid, sop_instance_uid=uid, data=f"{said}{at}".encode()
+        )

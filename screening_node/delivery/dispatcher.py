@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from pydicom.uid import UID
 from pynetdicom import _config
 
 from screening_node.delivery import retry
@@ -22,9 +23,12 @@ from screening_node.errors import (
     DestinationUnavailable,
     LeaseLost,
     ScreeningNodeError,
+    SopClassRefused,
     StoreUnavailable,
     UnreadableObject,
 )
+from screening_node.reporting import fallback
+from screening_node.reporting.kinds import Kind
 from screening_node.store import outbox
 from screening_node.store.archive import Archive
 from screening_node.store.outbox import Delivery
@@ -188,6 +192,9 @@ class Drain:
             note = self._store_over(stored, coming)
         except _Unreachable:
             raise
+        except SopClassRefused as error:
+            self._refused(delivery, stored, error)
+            return
         except ScreeningNodeError as error:
             self._failed(delivery, error)
             return
@@ -213,6 +220,23 @@ class Drain:
         except DestinationUnavailable as error:
             raise _Unreachable(error.message, fix=error.fix) from error
         return self._connection.store(stored).note
+
+    def _refused(self, delivery: Delivery, stored: StoredObject, error: SopClassRefused) -> None:
+        """Put the same report in another SOP class in its place; where there is none, park it."""
+        try:
+            other = fallback.in_next_class(stored.path) if delivery.kind == Kind.SR else None
+        except UnreadableObject as unreadable:
+            self._failed(delivery, unreadable)
+            return
+        if other is None:
+            self._failed(delivery, error)
+            return
+        path = self._archive.keep_report(other.data, other.sop_instance_uid)
+        substitute = outbox.Substitute(
+            sop_class_uid=other.sop_class_uid, sop_instance_uid=other.sop_instance_uid, path=path
+        )
+        logger.warning("Delivery %d goes on as %s: %s", delivery.id, UID(other.sop_class_uid).name, error.message)
+        self._mark(delivery, lambda tx: _substitute(tx, delivery, substitute, error.message))
 
     def _failed(self, delivery: Delivery, error: ScreeningNodeError) -> None:
         decision = retry.decide(
@@ -260,6 +284,12 @@ def _park(tx: sa.Connection, delivery: Delivery, reason: str) -> None:
     outbox.park(tx, delivery, reason)
     detail = {"destination": delivery.destination, "reason": reason}
     audit(tx, actor="node", action="delivery.parked", subject=delivery.sop_instance_uid, detail=detail)
+
+
+def _substitute(tx: sa.Connection, delivery: Delivery, substitute: outbox.Substitute, reason: str) -> None:
+    outbox.substitute(tx, delivery, substitute, reason, _now())
+    detail = {"destination": delivery.destination, "reason": reason, "instead": substitute.sop_instance_uid}
+    audit(tx, actor="node", action="delivery.substituted", subject=delivery.sop_instance_uid, detail=detail)
 
 
 def _now() -> dt.datetime:

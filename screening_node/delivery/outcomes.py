@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from screening_node.errors import DestinationRefused, DestinationUnavailable, ScreeningNodeError
+from screening_node.errors import DestinationRefused, DestinationUnavailable, ScreeningNodeError, SopClassRefused
 
 
 class StoreStatus(enum.IntEnum):
@@ -71,7 +71,8 @@ def _failure(status: int, answer: str, where: str) -> ScreeningNodeError:
     if status in _WORTH_ANOTHER_TRY:
         return DestinationUnavailable(f"{where} failed with {answer}.", fix="See its log; the node keeps trying.")
     reason, fix = _words_of(status)
-    return DestinationRefused(f"{where} refused the object, {reason}: {answer}.", fix=fix)
+    error = SopClassRefused if status == StoreStatus.SOP_CLASS_NOT_SUPPORTED else DestinationRefused
+    return error(f"{where} refused the object, {reason}: {answer}.", fix=fix)
 
 
 def _words_of(status: int) -> tuple[str, str]:

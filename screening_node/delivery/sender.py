@@ -31,7 +31,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from screening_node.delivery.destination import Destination, Timeouts
 from screening_node.delivery.outcomes import Delivered, of_rejection, of_store_status, unavailable
 from screening_node.delivery.sockets import ClosingEntity
-from screening_node.errors import DestinationRefused, ScreeningNodeError, UnreadableObject
+from screening_node.errors import DestinationRefused, ScreeningNodeError, SopClassRefused, UnreadableObject
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class Connection:
         if not self.is_open:
             raise unavailable("ended the association", str(self._destination))
         name = UID(stored.sop_class_uid).name
-        raise DestinationRefused(
+        raise SopClassRefused(
             f"{self._destination} does not take {name} as {UID(stored.transfer_syntax_uid).name}.",
             fix="Enable this SOP class and transfer syntax there, then retry the delivery.",
         )
@@ -327,7 +327,7 @@ def _why_not(association: Association, where: str) -> ScreeningNodeError:
     if association.is_rejected and answer is not None:
         return of_rejection(answer.result or 0, answer.result_source or 0, answer.diagnostic or 0, where)
     if answer is not None:
-        return DestinationRefused(
+        return SopClassRefused(
             f"{where} supports none of the SOP classes that it was offered.",
             fix="Enable them there, then retry the delivery.",
         )

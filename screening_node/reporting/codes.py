@@ -184,6 +184,10 @@ T12 = _sct("23215003", "T12 vertebra")
 CERVICAL_SPINE = _sct("122494005", "Cervical spine")
 THORACO_LUMBAR_SPINE = _sct("1217256009", "Thoraco-lumbar spine")
 
+# The key object (TID 2010)
+OF_INTEREST = _dcm("113000", "Of Interest")
+KEY_OBJECT_DESCRIPTION = _dcm("113012", "Key Object Description")
+
 # Units (UCUM)
 G_PER_CM2 = Code("g/cm2", "UCUM", "g/cm2")
 T_SCORE_UNIT = Code("{T-score}", "UCUM", "T-score")

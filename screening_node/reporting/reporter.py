@@ -1,21 +1,26 @@
-"""From a judged film to the bytes of its report."""
+"""From a judged film to the bytes of the objects that say so."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydicom.dataset import Dataset
 
 from screening_node.domain.alarm import AlarmDecision
 from screening_node.domain.result import ScreeningResult
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.reporting import document, source, uids
-from screening_node.reporting.document import SopReference
+from screening_node.reporting import composite, document, key_object, softcopy, source, uids
+from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, SR_CLASSES, Kind, SopReference, Wanted
 from screening_node.reporting.measurement_report import Statement
 from screening_node.reporting.source import SourceFilm
+
+__all__ = ["Report", "Reporter", "SopReference"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,8 +33,17 @@ class Report:
     data: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """What is said, the film's header as it stands, and the time in the film's own zone."""
+
+    statement: Statement
+    header: Dataset
+    at: dt.datetime
+
+
 class Reporter:
-    """Writes the Structured Report of one film after another; keeps nothing between them.
+    """Writes the objects of one film after another; keeps nothing between them.
 
     The same film, result, decision and revision give the same SOP Instance UID, and with the same ``at`` the same
     bytes; anything else that is said gives another UID, because archives keep the first object of a UID.
@@ -40,18 +54,16 @@ class Reporter:
         reference: ReferenceTable,
         *,
         software_version: str,
-        sop_class_uid: str = document.COMPREHENSIVE_3D_SR,
+        sop_class_uid: str = COMPREHENSIVE_3D_SR,
         zone: dt.tzinfo | None = None,
     ) -> None:
-        """``zone`` is the time zone of dates and times where the film names none; None is the host's own."""
-        if sop_class_uid not in document.SR_CLASSES:
-            raise Misconfigured(
-                f"Reports cannot be written as SOP class {sop_class_uid}.",
-                fix=f"Choose one of {', '.join(document.SR_CLASSES)}.",
-            )
+        """``sop_class_uid`` is that of ``report``.
+
+        ``zone`` is the time zone of dates and times where the film names none; None is the host's own.
+        """
         self._reference = reference
         self._software_version = software_version
-        self._sop_class_uid = sop_class_uid
+        self._sop_class_uid = _checked(sop_class_uid)
         self._zone = zone
 
     def report(
@@ -63,17 +75,31 @@ class Reporter:
         revision: int = 1,
         previous: SopReference | None = None,
     ) -> Report:
-        """The report on the film in ``source_path``, whose pixels are not read.
+        """The Structured Report alone; arguments as for ``reports``, ``previous`` as in ``Wanted``."""
+        wanted = Wanted(kind=Kind.SR, sop_class_uid=self._sop_class_uid, previous=previous)
+        return self.reports(source_path, result, alarm, at, revision, [wanted])[wanted]
+
+    def reports(
+        self,
+        source_path: Path,
+        result: ScreeningResult,
+        alarm: AlarmDecision,
+        at: dt.datetime,
+        revision: int,
+        wanted: Iterable[Wanted],
+    ) -> Mapping[Wanted, Report]:
+        """The objects about the film in ``source_path``; those for which there is nothing to show are left out.
 
         Args:
             source_path: the film's Part 10 file.
             result: what the pathway said of it.
             alarm: what was decided for the patient.
-            at: the job's stored time (aware), which every date and time of the report derives from.
-            revision: 1, or one more than that of the report which this one replaces.
-            previous: that report.
+            at: the job's stored time (aware), which every date and time of the objects derives from.
+            revision: 1, or one more than that of the result which this one replaces.
+            wanted: what to make.
         """
-        film = source.read(source_path)
+        header = source.header_of(source_path)
+        film = source.normalise(header)
         statement = Statement(
             film=film,
             result=result,
@@ -82,22 +108,23 @@ class Reporter:
             software_version=self._software_version,
             revision=revision,
         )
-        sop_instance_uid = self._sop_instance_uid(statement, previous)
-        dataset = document.build(
-            statement,
-            sop_class_uid=self._sop_class_uid,
-            sop_instance_uid=sop_instance_uid,
-            at=_local(at, film, self._zone),
-            previous=previous,
-        )
+        subject = _Subject(statement=statement, header=header, at=_local(at, film, self._zone))
+        made = ((each, self._made(subject, each)) for each in wanted)
+        return {each: report for each, report in made if report is not None}
+
+    def _made(self, subject: _Subject, wanted: Wanted) -> Report | None:
+        sop_instance_uid = self._sop_instance_uid(subject.statement, wanted)
+        dataset = _BUILDERS[wanted.kind](subject, wanted, sop_instance_uid)
+        if dataset is None:
+            return None
         return Report(
-            kind=document.KIND,
-            sop_class_uid=self._sop_class_uid,
+            kind=wanted.kind,
+            sop_class_uid=wanted.sop_class_uid,
             sop_instance_uid=sop_instance_uid,
-            data=document.to_bytes(dataset),
+            data=composite.to_bytes(dataset),
         )
 
-    def _sop_instance_uid(self, statement: Statement, previous: SopReference | None) -> str:
+    def _sop_instance_uid(self, statement: Statement, wanted: Wanted) -> str:
         """From the film, the model and everything said; not from ``at``, so that a re-run overwrites."""
         said = [
             statement.result.sha256,
@@ -105,18 +132,52 @@ class Reporter:
             statement.alarm.reason,
             self._reference.citation,
             self._software_version,
-            "" if previous is None else previous.sop_instance_uid,
+            "" if wanted.previous is None else wanted.previous.sop_instance_uid,
         ]
         model = statement.result.model
         return uids.derived(
-            document.KIND,
+            wanted.kind,
             statement.film.sop_instance_uid,
             model.weights_sha256,
             model.configuration_sha256,
             hashlib.sha256(json.dumps(said).encode()).hexdigest(),
             statement.revision,
-            self._sop_class_uid,
+            wanted.sop_class_uid,
         )
+
+
+def _sr(subject: _Subject, wanted: Wanted, uid: str) -> Dataset:
+    return document.build(
+        subject.statement,
+        sop_class_uid=_checked(wanted.sop_class_uid),
+        sop_instance_uid=uid,
+        at=subject.at,
+        previous=wanted.previous,
+    )
+
+
+def _gsps(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset | None:
+    return softcopy.build(subject.statement, subject.header, sop_instance_uid=uid, at=subject.at)
+
+
+def _ko(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset | None:
+    return key_object.build(subject.statement, sop_instance_uid=uid, at=subject.at)
+
+
+#: What makes each kind; None where there is nothing of it to show.
+_BUILDERS: Mapping[Kind, Callable[[_Subject, Wanted, str], Dataset | None]] = {
+    Kind.SR: _sr,
+    Kind.GSPS: _gsps,
+    Kind.KO: _ko,
+}
+
+
+def _checked(sop_class_uid: str) -> str:
+    if sop_class_uid not in SR_CLASSES:
+        raise Misconfigured(
+            f"Reports cannot be written as SOP class {sop_class_uid}.", fix=f"Choose one of {', '.join(SR_CLASSES)}."
+        )
+    return sop_class_uid
 
 
 def _local(at: dt.datetime, film: SourceFilm, zone: dt.tzinfo | None) -> dt.datetime:

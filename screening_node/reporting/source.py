@@ -79,15 +79,19 @@ class SourceFilm:
 
 
 def read(path: Path) -> SourceFilm:
-    """Read a Part 10 file up to its pixels; UnreadableObject where that fails."""
+    """The header of a Part 10 file, made fit; UnreadableObject where that fails."""
+    return normalise(header_of(path))
+
+
+def header_of(path: Path) -> Dataset:
+    """A Part 10 file up to its pixels, as it stands; UnreadableObject where it cannot be read."""
     try:
         with quietly():
-            header = dcmread(path, stop_before_pixels=True)
+            return dcmread(path, stop_before_pixels=True)
     except Exception as error:  # pydicom raises nearly anything on broken bytes
         raise UnreadableObject(
             f"{path.name} cannot be read as DICOM.", fix="Send the film again from its source."
         ) from error
-    return normalise(header)
 
 
 def normalise(header: Dataset) -> SourceFilm:

@@ -34,6 +34,15 @@ def t_score(value: float, threshold: float) -> str | None:
     return f"{value:.6f}"
 
 
+def in_short(result: ScreeningResult, alarm: AlarmDecision) -> str:
+    """One line that says what matters."""
+    if result.refusal is not None:
+        return f"Bone density NOT EVALUATED: {result.refusal.text}"
+    lowest = "" if result.lowest is None else f": lowest T-score {_t(result.lowest)} ({result.lowest.vertebra.value})"
+    advice = "DXA suggested." if alarm.status is AlarmStatus.RAISED else ONE_FILM
+    return f"Opportunistic bone density estimate from this chest film{lowest}; {_alarm(alarm)}. {advice}"
+
+
 def comment(
     result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceTable, notes: tuple[str, ...], revision: int
 ) -> str:
@@ -84,7 +93,7 @@ def _judged(result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceT
 
 def _conclusion(result: ScreeningResult, alarm: AlarmDecision) -> list[str]:
     raised = alarm.status is AlarmStatus.RAISED
-    lines = [f"BONE DENSITY ALARM {'RAISED' if raised else alarm.status.value}. {alarm.reason}"]
+    lines = [f"BONE DENSITY {_alarm(alarm)}. {alarm.reason}"]
     below = [finding.vertebra.value for finding in result.findings if finding.below]
     if below:
         lines.append(f"Estimated T-score below the alarm threshold: {', '.join(below)}.")
@@ -93,6 +102,10 @@ def _conclusion(result: ScreeningResult, alarm: AlarmDecision) -> list[str]:
     if raised:
         lines.append("Suggested follow-up: DXA.")
     return lines
+
+
+def _alarm(alarm: AlarmDecision) -> str:
+    return f"ALARM {'RAISED' if alarm.status is AlarmStatus.RAISED else alarm.status.value}"
 
 
 def _row(finding: VertebraFinding) -> str:

@@ -6,8 +6,9 @@ not get another silently. Every check here is one that needs no network and chan
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from screening_node.errors import Misconfigured
+from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Kind
 from screening_node.settings.access import AllowSection
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.tables import load_reference_table, load_threshold_set
@@ -62,13 +64,35 @@ class NodeSection(Section):
     allow: tuple[AllowSection, ...] = ()
 
 
+class SrClass(StrEnum):
+    """SOP classes of the Structured Report, by the names that a site writes."""
+
+    THREE_D = "3d"
+    COMPREHENSIVE = "comprehensive"
+    ENHANCED = "enhanced"
+
+    @property
+    def uid(self) -> str:
+        """The SOP Class UID."""
+        return {"3d": COMPREHENSIVE_3D_SR, "comprehensive": COMPREHENSIVE_SR, "enhanced": ENHANCED_SR}[self.value]
+
+
 class DestinationSection(Section):
-    """One PACS that gets every report."""
+    """One PACS, and what it gets of every film."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     ae_title: AeTitle
     host: Host
     port: Port
+    sr: SrClass = SrClass.THREE_D
+    objects: Annotated[tuple[Literal[Kind.SR, Kind.GSPS, Kind.KO], ...], Field(min_length=1)] = (Kind.SR,)
+
+    @field_validator("objects")
+    @classmethod
+    def _once_each(cls, value: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        if len(set(value)) < len(value):
+            raise wrong("a kind of object is listed twice", 'List each once, for example ["SR", "GSPS", "PDF"].')
+        return value
 
 
 class StoreSection(Section):

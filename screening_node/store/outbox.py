@@ -2,7 +2,8 @@
 
 pending -> sending -> delivered
    ^          |-----> parked      the destination said no; a person has to look
-   |          `-----> pending     it was away: again at ``not_before``
+   |          |-----> pending     it was away: again at ``not_before``
+   |          `-----> pending     it does not take the SOP class: the same report in another one
    `---- requeue (by a person) --- parked
 """
 
@@ -37,6 +38,15 @@ class Outgoing:
 
     destination: str
     kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Substitute:
+    """The same report in another SOP class; fields as in ``Outgoing``."""
+
     sop_class_uid: str
     sop_instance_uid: str
     path: str
@@ -157,6 +167,20 @@ def postpone(tx: sa.Connection, delivery: Delivery, not_before: dt.datetime, err
 def park(tx: sa.Connection, delivery: Delivery, error: str) -> None:
     """Wait for a person: another try would end the same way. Raises LeaseLost."""
     _leave(tx, delivery, state=DeliveryState.PARKED, error=error)
+
+
+def substitute(tx: sa.Connection, delivery: Delivery, other: Substitute, error: str, now: dt.datetime) -> None:
+    """Owe another object in the place of one that the destination does not take. Raises LeaseLost."""
+    _leave(
+        tx,
+        delivery,
+        state=DeliveryState.PENDING,
+        not_before=now,
+        error=error,
+        sop_class_uid=other.sop_class_uid,
+        sop_instance_uid=other.sop_instance_uid,
+        path=other.path,
+    )
 
 
 def requeue(tx: sa.Connection, delivery_id: int, now: dt.datetime) -> None:

@@ -212,21 +212,21 @@ def current_result(tx: sa.Connection, exam_id: int) -> CurrentResult | None:
     )
 
 
-def report_of(tx: sa.Connection, exam_id: int, revision: int) -> tuple[str, str] | None:
-    """SOP Class and SOP Instance UID of the report on a revision of an exam's result, or None where none was made."""
-    row = tx.execute(
-        sa.select(t.outbox.c.sop_class_uid, t.outbox.c.sop_instance_uid)
+def reports_of(tx: sa.Connection, exam_id: int, revision: int, kind: str) -> dict[str, tuple[str, str]]:
+    """By destination, SOP Class and SOP Instance UID of the object of a kind on a revision of an exam's result."""
+    rows = tx.execute(
+        sa.select(t.outbox.c.destination, t.outbox.c.sop_class_uid, t.outbox.c.sop_instance_uid)
         .join(t.results, t.results.c.id == t.outbox.c.result_id)
-        .where(t.results.c.exam_id == exam_id, t.results.c.revision == revision)
+        .where(t.results.c.exam_id == exam_id, t.results.c.revision == revision, t.outbox.c.kind == kind)
         .order_by(t.outbox.c.id)
-    ).first()
-    return None if row is None else (row.sop_class_uid, row.sop_instance_uid)
+    )
+    return {row.destination: (row.sop_class_uid, row.sop_instance_uid) for row in rows}
 
 
-def destinations_of(tx: sa.Connection, result_id: int) -> frozenset[str]:
-    """The destinations that are owed, or were given, the report on a result."""
-    rows = tx.execute(sa.select(t.outbox.c.destination).where(t.outbox.c.result_id == result_id))
-    return frozenset(rows.scalars())
+def owed(tx: sa.Connection, result_id: int) -> frozenset[tuple[str, str]]:
+    """Destination and kind of every object on a result that is owed or was given."""
+    rows = tx.execute(sa.select(t.outbox.c.destination, t.outbox.c.kind).where(t.outbox.c.result_id == result_id))
+    return frozenset((row.destination, row.kind) for row in rows)
 
 
 def commit_result(

@@ -16,6 +16,7 @@ from builders import NONE, an_instance, an_outgoing
 from builders import a_result as a_screening_result
 from factory import make_dx, to_bytes
 from integration import peers
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
@@ -24,12 +25,13 @@ from screening_node.delivery.destination import Destination, Timeouts
 from screening_node.delivery.dispatcher import DeliveryConfig, owner_prefix, run_delivery
 from screening_node.delivery.folder_pacs import FolderPacs
 from screening_node.delivery.sockets import listen
+from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR
 from screening_node.store import outbox, records, tables
 from screening_node.store.archive import Archive
 from screening_node.store.outbox import DeliveryState
 from screening_node.store.session import Store
 
-COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 CONFIG = DeliveryConfig(
     ae_title="NODE", timeouts=Timeouts(connect=2.0, association=2.0, message=2.0), poll=0.02, store_pause=0.05
 )
@@ -42,12 +44,19 @@ class Outbox:
         self.store = store
         self._archive = archive
 
-    def owe(self, *destinations: str, sop_class_uid: str = COMPREHENSIVE_SR, created: dt.datetime | None = None) -> str:
+    def owe(
+        self,
+        *destinations: str,
+        sop_class_uid: str = COMPREHENSIVE_SR,
+        kind: str = "SR",
+        created: dt.datetime | None = None,
+    ) -> str:
         """One report, owed to each; returns its SOP Instance UID."""
         now = created or dt.datetime.now(dt.UTC)
         uid = generate_uid()
         path = self._archive.keep_report(to_bytes(_report(uid, sop_class_uid)), uid)
-        owed = [replace(an_outgoing(name, uid=uid, path=path), sop_class_uid=sop_class_uid) for name in destinations]
+        one = replace(an_outgoing("", uid=uid, path=path), sop_class_uid=sop_class_uid, kind=kind)
+        owed = [replace(one, destination=name) for name in destinations]
         with self.store.begin() as tx:
             records.record_instance(tx, an_instance(uid=f"{uid}.1", received_at=now))
             key = tables.exams.c.key == f"{uid}.1"
@@ -65,6 +74,11 @@ class Outbox:
         wanted = outbox.select_deliveries().where(table.sop_instance_uid == uid, table.destination == destination)
         with self.store.read() as tx:
             return outbox.as_delivery(tx.execute(wanted).one())
+
+    def numbered(self, number: int) -> outbox.Delivery:
+        """The delivery of this number, whatever object it is about by now."""
+        with self.store.read() as tx:
+            return outbox.as_delivery(tx.execute(outbox.select_deliveries().where(tables.outbox.c.id == number)).one())
 
     def state(self, uid: str, destination: str = "pacs") -> DeliveryState:
         """Where it stands."""
@@ -290,3 +304,57 @@ def test_destinations_that_are_no_longer_configured_are_named(
     owed.owe("forgotten")
     with caplog.at_level(logging.WARNING), delivering(owed, archive):
         peers.wait_until(lambda: "forgotten" in caplog.text)
+
+
+@contextmanager
+def archive_for(*sop_classes: str, status: int = 0x0000) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """A PACS that takes these SOP classes only; its port, and (class, instance) of what it was sent."""
+    received: list[tuple[str, str]] = []
+
+    def on_store(event: evt.Event) -> int:
+        received.append((event.request.AffectedSOPClassUID, event.request.AffectedSOPInstanceUID))
+        return status if event.request.AffectedSOPClassUID == COMPREHENSIVE_3D_SR else 0x0000
+
+    entity = AE(ae_title="PACS")
+    for sop_class in sop_classes:
+        entity.add_supported_context(sop_class)
+    server = listen(entity, ("127.0.0.1", 0), [(evt.EVT_C_STORE, on_store)], name="scp")
+    try:
+        yield int(server.socket.getsockname()[1]), received
+    finally:
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("takes", "status", "stored"),
+    [
+        ([COMPREHENSIVE_SR, ENHANCED_SR], 0x0000, COMPREHENSIVE_SR),
+        ([ENHANCED_SR], 0x0000, ENHANCED_SR),
+        ([COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR], 0x0122, COMPREHENSIVE_SR),
+    ],
+)
+def test_a_report_goes_on_in_a_class_that_the_destination_takes(
+    owed: Outbox, archive: Archive, takes: list[str], status: int, stored: str
+) -> None:
+    uid = owed.owe("pacs", sop_class_uid=COMPREHENSIVE_3D_SR)
+    number = owed.of(uid).id
+    with archive_for(*takes, status=status) as (port, received), delivering(owed, archive, at(port)):
+        peers.wait_until(lambda: owed.numbered(number).state is DeliveryState.DELIVERED)
+    delivery = owed.numbered(number)
+    assert received[-1] == (stored, delivery.sop_instance_uid)
+    assert delivery.sop_class_uid == stored
+    assert delivery.sop_instance_uid != uid, "other content always has another UID"
+    sent = dcmread(archive.existing(delivery.path))
+    assert (sent.SOPClassUID, sent.file_meta.MediaStorageSOPInstanceUID) == (stored, delivery.sop_instance_uid)
+    with owed.store.read() as tx:
+        rows = tx.execute(sa.select(tables.audit).where(tables.audit.c.action == "delivery.substituted")).all()
+    assert len(rows) == (2 if stored == ENHANCED_SR else 1)
+
+
+def test_a_class_that_has_no_other_is_parked_and_named(owed: Outbox, archive: Archive) -> None:
+    page = owed.owe("pacs", sop_class_uid=SECONDARY_CAPTURE, kind="SC")
+    report = owed.owe("pacs", sop_class_uid=ENHANCED_SR)
+    with archive_for(COMPREHENSIVE_SR) as (port, _), delivering(owed, archive, at(port)):
+        peers.wait_until(lambda: {owed.state(page), owed.state(report)} == {DeliveryState.PARKED})
+    for uid in (page, report):
+        assert "SOP class" in str(owed.of(uid).error)

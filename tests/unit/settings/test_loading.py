@@ -139,7 +139,16 @@ def test_the_environment_overrides_every_key(
         ('url = "sqlite:///var/node.sqlite"', 'url = "nonsense"', "store.url", "sqlite:///PATH"),
         ('name = "pacs"', 'name = "a b"', "destinations.0.name", "Correct"),
         ('host = "192.0.2.1"\nport = 104', 'host = "localhost"\nport = 11112', "destinations", "leave the node"),
-        ("port = 104", "port = 104\naet = 1", "destinations.0.aet", "Known keys: ae_title, host, name, port"),
+        (
+            "port = 104",
+            "port = 104\naet = 1",
+            "destinations.0.aet",
+            "host, name, objects, port, sr",
+        ),
+        ("port = 104", 'port = 104\nobjects = ["SR", "SR"]', "destinations.0.objects", "List each once"),
+        ("port = 104", "port = 104\nobjects = []", "destinations.0.objects", "Correct"),
+        ("port = 104", 'port = 104\nobjects = ["DX"]', "destinations.0.objects.0", "Correct"),
+        ("port = 104", 'port = 104\nsr = "2d"', "destinations.0.sr", "Correct"),
     ],
 )
 def test_an_impossible_value_names_file_key_and_fix(site: Path, old: str, new: str, key: str, hint: str) -> None:

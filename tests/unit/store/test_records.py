@@ -101,12 +101,12 @@ def test_a_result_with_everything_that_hangs_on_it(store: Store) -> None:
         current = records.current_result(tx, 1)
         alarm = tx.execute(sa.select(t.alarms)).one()
         estimates = tx.execute(sa.select(t.estimates.c.vertebra, t.estimates.c.t_score)).all()
-        owed = records.destinations_of(tx, result_id)
+        owed = records.owed(tx, result_id)
     assert (row.id, row.revision, row.current, row.category, row.crossed) == (result_id, 1, True, "osteoporosis", True)
     assert (row.lowest_t, row.lowest_vertebra, row.alarm) == (-3.0, "L1", alarm.number)
     assert (alarm.state, alarm.category, alarm.lowest_t, alarm.result_id) == ("open", "osteoporosis", -3.0, result_id)
     assert [vertebra for vertebra, _ in estimates] == ["L1", "L2", "L3", "L4"]
-    assert owed == {"pacs"}
+    assert owed == {("pacs", "SR")}
     assert current is not None
     assert current.result.sha256 == result.sha256
     assert current.alarm == OPEN
@@ -139,11 +139,11 @@ def test_another_result_is_a_new_revision_and_the_only_current_one(store: Store)
     with store.read() as tx:
         rows = tx.execute(sa.select(t.results.c.revision, t.results.c.current).order_by(t.results.c.id)).all()
         alarm = tx.execute(sa.select(t.alarms)).one()
-        first_report, no_report = (records.report_of(tx, 1, revision) for revision in (1, 3))
+        first_report, no_report = (records.reports_of(tx, 1, revision, "SR") for revision in (1, 3))
     assert rows == [(1, False), (2, True)]
     assert (alarm.category, alarm.lowest_t, alarm.result_id) == ("osteopenia", -2.2, 2)
-    assert first_report == ("1.2.840.10008.5.1.4.1.1.88.33", "2.25.1")
-    assert no_report is None
+    assert first_report == {"pacs": ("1.2.840.10008.5.1.4.1.1.88.33", "2.25.1")}
+    assert no_report == {}
 
 
 def test_two_current_results_of_an_exam_cannot_be(store: Store) -> None:
