@@ -31,7 +31,7 @@ _CROSS_CORRELATION = np.array(
 #: How a bone's BMD relative to the cohort mean follows G, and how far regions and single bones stray (log SD).
 _COUPLING = 0.158
 _REGION_NOISE = 0.09
-_BONE_NOISE = 0.075
+BONE_NOISE = 0.075
 _LOWER_SPINE_COUPLING = 0.5
 _REGIONS = ("cervical", "thoracic", "lower_spine", "left_ribs", "right_ribs", "left_clavicle", "right_clavicle")
 _AGE_RANGE = (40.0, 90.0)
@@ -56,7 +56,7 @@ class PhantomPatient:
 
     def bone_q(self, region: str, rng: np.random.Generator) -> float:
         """One bone's BMD over the cohort mean: its region's, with the bone's own noise."""
-        return float(np.exp(self.region_log_q[region] + _BONE_NOISE * rng.standard_normal()))
+        return float(np.exp(self.region_log_q[region] + BONE_NOISE * rng.standard_normal()))
 
 
 def draw_patient(seed: int, *, bmd_shift: float = 0.0) -> PhantomPatient:

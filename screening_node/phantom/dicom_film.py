@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from screening_node.phantom.film import FRONTAL, LATERAL, PHANTOM_VERSION, SyntheticFilm, render
+from screening_node.phantom.film import BEDSIDE, EXTREMITY, FRONTAL, LATERAL, SyntheticFilm
+from screening_node.phantom.generators import DEFAULT, draw
 
 _FAMILY_NAMES = (
     "Alder",
@@ -36,21 +38,45 @@ _GIVEN_NAMES = {
     "M": ("Abel", "Bruno", "Carl", "Emil", "Fritz", "Hugo", "Ivar", "Otto", "Paul", "Viktor"),
 }
 _FIRST_STUDY_DATE = dt.date(2025, 1, 6)
-#: SNOMED CT codes of the views (PS3.16 CID 4010).
-_VIEW_CODES = {
-    FRONTAL: ("272479007", "postero-anterior"),
-    LATERAL: ("399173006", "left lateral"),
+_CHEST, _KNEE = ("51185008", "Chest"), ("72696002", "Knee")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """How a kind of film is described: View Position, Patient Orientation, SNOMED CT view (PS3.16 CID 4010), part."""
+
+    position: str
+    orientation: tuple[str, str]
+    code: tuple[str, str]
+    region: tuple[str, str] = _CHEST
+    part: str = "CHEST"
+
+
+_VIEWS = {
+    FRONTAL: _View(position="PA", orientation=("L", "F"), code=("272479007", "postero-anterior")),
+    LATERAL: _View(position="LL", orientation=("A", "F"), code=("399173006", "left lateral")),
+    BEDSIDE: _View(position="AP", orientation=("L", "F"), code=("399348003", "antero-posterior")),
+    EXTREMITY: _View(
+        position="AP", orientation=("L", "F"), code=("399348003", "antero-posterior"), region=_KNEE, part="KNEE"
+    ),
 }
 
 
 def write_film(
-    seed: int, path: Path, *, kind: str = FRONTAL, size: int | None = None, bmd_shift: float | None = None
+    seed: int,
+    path: Path,
+    *,
+    kind: str = FRONTAL,
+    size: int | None = None,
+    bmd_shift: float | None = None,
+    generator: str = DEFAULT,
 ) -> SyntheticFilm:
     """Render the film of ``seed`` and write it as DICOM to ``path``; gives back the film with its truth.
 
-    ``size`` is the long side in pixels (2100 gives 0.2 mm); None draws one that gives 0.34 to 0.46 mm.
+    ``size`` is the long side in pixels (2100 gives 0.2 mm); None leaves it to the generator: the simple one draws
+    0.34 to 0.46 mm, the anatomical one 0.125 or 0.16 mm.
     """
-    film = render(seed, kind=kind, long_side=size, bmd_shift=bmd_shift or 0.0)
+    film = draw(generator, seed, kind=kind, long_side=size, bmd_shift=bmd_shift or 0.0)
     dataset_of(film).save_as(path, enforce_file_format=True)
     return film
 
@@ -96,23 +122,23 @@ def _add_patient_and_study(dataset: Dataset, film: SyntheticFilm) -> None:
 
 
 def _add_equipment_and_view(dataset: Dataset, film: SyntheticFilm) -> None:
-    frontal = film.kind == FRONTAL
+    view = _VIEWS[film.kind]
     dataset.Modality = "DX"
     dataset.PresentationIntentType = "FOR PRESENTATION"
     dataset.Manufacturer = "screening-node phantom"
-    dataset.ManufacturerModelName = PHANTOM_VERSION
+    dataset.ManufacturerModelName = film.version
     dataset.DeviceSerialNumber = "0"
-    dataset.SoftwareVersions = PHANTOM_VERSION
-    dataset.BodyPartExamined = "CHEST"
-    dataset.ViewPosition = "PA" if frontal else "LL"
-    dataset.PatientOrientation = ["L", "F"] if frontal else ["A", "F"]
+    dataset.SoftwareVersions = film.version
+    dataset.BodyPartExamined = view.part
+    dataset.ViewPosition = view.position
+    dataset.PatientOrientation = list(view.orientation)
     dataset.ImageLaterality = "U"
-    dataset.AnatomicRegionSequence = Sequence([_code("51185008", "Chest")])
-    dataset.ViewCodeSequence = Sequence([_code(*_VIEW_CODES[film.kind])])
+    dataset.AnatomicRegionSequence = Sequence([_code(*view.region)])
+    dataset.ViewCodeSequence = Sequence([_code(*view.code)])
     dataset.AcquisitionContextSequence = Sequence([])
     dataset.PositionerType = "NONE"
-    dataset.KVP = "120"
-    dataset.DistanceSourceToDetector = "1800"
+    dataset.KVP = str(film.kvp)
+    dataset.DistanceSourceToDetector = f"{film.source_to_detector:.0f}"
     dataset.DetectorType = "SCINTILLATOR"
     dataset.ImagerPixelSpacing = [f"{film.spacing:.4f}"] * 2
     dataset.PixelSpacing = dataset.ImagerPixelSpacing
@@ -150,7 +176,7 @@ def _code(value: str, meaning: str) -> Dataset:
 
 def _uid(film: SyntheticFilm, level: str) -> UID:
     """2.25 and 127 bits of a hash; a patient's frontal and lateral film share their study."""
-    name = f"screening-node phantom {PHANTOM_VERSION} {film.seed} {level}"
+    name = f"screening-node phantom {film.version} {film.seed} {level}"
     if level != "study":
         name += f" {film.kind} {hashlib.sha256(film.pixels.tobytes()).hexdigest()}"
     return UID(f"2.25.{int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], 'big') >> 1}")

@@ -18,6 +18,10 @@ PHANTOM_VERSION = "simple-1"
 
 FRONTAL = "frontal"
 LATERAL = "lateral"
+BEDSIDE = "bedside"
+EXTREMITY = "extremity"
+#: PA and lateral chest, AP chest at the bedside, a knee; the simple generator draws the first two.
+KINDS = (FRONTAL, LATERAL, BEDSIDE, EXTREMITY)
 
 #: Field sizes in mm, (height, width), that the films come in.
 _FIELDS = ((420.0, 350.0), (430.0, 430.0), (420.0, 400.0), (400.0, 420.0))
@@ -28,7 +32,8 @@ class SyntheticFilm:
     """A film as a detector would store it, and the truth about it.
 
     ``pixels`` uint16 (rows, columns), ``spacing`` in mm, ``landmarks`` (16, 2) as (x, y) in pixels in the order
-    of LANDMARK_NAMES (empty (0, 2) for a lateral film), ``patient`` with BMD in g/cm2.
+    of LANDMARK_NAMES (empty (0, 2) unless the film is frontal), ``patient`` with BMD in g/cm2; ``version`` names the
+    generator, ``kvp`` in kV, ``source_to_detector`` in mm, ``findings`` what the film shows besides a healthy chest.
     """
 
     seed: int
@@ -39,6 +44,10 @@ class SyntheticFilm:
     monochrome1: bool
     landmarks: npt.NDArray[np.float64] = field(repr=False)
     patient: PhantomPatient
+    version: str = PHANTOM_VERSION
+    kvp: int = 120
+    source_to_detector: float = 1800.0
+    findings: tuple[str, ...] = ()
 
 
 def render(seed: int, *, kind: str = FRONTAL, long_side: int | None = None, bmd_shift: float = 0.0) -> SyntheticFilm:

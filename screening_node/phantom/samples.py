@@ -37,11 +37,11 @@ class _Recipe:
 
 
 _RECIPES = (
-    _Recipe(name="normal", title="normal bone", seed=1, expectation=Category.NORMAL),
-    _Recipe(name="osteopenic", title="osteopenic bone", seed=1, expectation=Category.OSTEOPENIA),
-    _Recipe(name="osteoporotic", title="osteoporotic bone", seed=1, expectation=Category.OSTEOPOROSIS),
-    _Recipe(name="lateral", title="lateral view", seed=1, expectation=RefusalCode.NOT_FRONTAL, kind=LATERAL),
-    _Recipe(name="damaged", title="pixels cut short", seed=1, expectation=RefusalCode.PIXELS_UNREADABLE, keep=0.4),
+    _Recipe(name="normal", title="normal bone", seed=59, expectation=Category.NORMAL),
+    _Recipe(name="osteopenic", title="osteopenic bone", seed=160, expectation=Category.OSTEOPENIA),
+    _Recipe(name="osteoporotic", title="osteoporotic bone", seed=63, expectation=Category.OSTEOPOROSIS),
+    _Recipe(name="lateral", title="lateral view", seed=12, expectation=RefusalCode.NOT_FRONTAL, kind=LATERAL),
+    _Recipe(name="damaged", title="pixels cut short", seed=34, expectation=RefusalCode.PIXELS_UNREADABLE, keep=0.4),
 )
 
 

@@ -1,0 +1,224 @@
+"""Lungs, heart, great vessels, mediastinum and diaphragm: how much water the chest does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from screening_node.phantom.anatomy import ribs, spine
+from screening_node.phantom.anatomy.figure import LEFT, RIGHT, Figure
+from screening_node.phantom.anatomy.shapes import (
+    Dome,
+    Ellipsoid,
+    Grid,
+    Points,
+    Rod,
+    Shape,
+    Stack,
+    Stretch,
+    joined,
+    window_of,
+)
+from screening_node.phantom.physics.camera import Rays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chest:
+    """The lungs' cavities (left, right) and all that lies between and below them.
+
+    ``dome`` is the height of the right dome at size 1, mm; ``density`` that of the lungs in g/cm3.
+    """
+
+    cavities: tuple[Stack, Stack]
+    organs: tuple[Shape, ...] = field(repr=False)
+    dome: float
+    density: float
+
+    def air(self, rays: Rays, filled: tuple[Stretch, ...] = ()) -> Grid:
+        """Path through lungs in mm; ``filled`` stretches (an effusion) are no lung."""
+        path = np.zeros(rays.stretch.shape)
+        for cavity in self.cavities:
+            low, high = cavity.cross(rays)
+            window = window_of((low, high))
+            part, inside = rays.crop(window), (low[window], high[window])
+            blocked = [(a[window], b[window]) for a, b in filled]
+            path[window] += np.maximum(inside[1] - inside[0], 0) * part.stretch
+            path[window] -= joined(part, [*self.organs, *blocked], within=[inside])
+        return path
+
+    def is_lung(self, points: Points, side: int) -> npt.NDArray[np.bool_]:
+        """Which of the points (n, 3) lie in a lung."""
+        inside = self.cavities[0 if side == LEFT else 1].holds(points)
+        for organ in self.organs:
+            inside &= ~organ.holds(points)
+        return inside
+
+
+def build_chest(figure: Figure) -> Chest:
+    """The chest of a figure."""
+    rng = figure.rng(30)
+    inspiration = figure.posture.inspiration
+    dome = float(222 + 12 * inspiration + 5 * rng.standard_normal())
+    organs = (
+        *_diaphragm(figure, dome, rng),
+        *_mediastinum(figure),
+        *_heart(figure, dome, rng),
+        *_great_vessels(figure, rng),
+    )
+    return Chest(
+        cavities=(_cavity(figure, LEFT), _cavity(figure, RIGHT)),
+        organs=organs,
+        dome=dome,
+        density=float(np.clip(rng.normal(0.25, 0.035) - 0.012 * inspiration, 0.15, 0.38)),
+    )
+
+
+def _cavity(figure: Figure, side: int) -> Stack:
+    """One half of the space inside the ribs: its edge follows the inner margin of ribs 1 to 10."""
+    size = figure.size
+    lines = [ribs.centre_line(figure, side, number) for number in range(1, 11)]
+    tips = np.array([ribs.outermost(line) for line in lines])
+    margin = np.array([10.0, 6.5, *([5.2] * 8)]) * size
+    order = np.argsort(tips[:, 1])
+    level, edge = tips[order, 1], np.abs(tips[order, 0]) - margin[order]
+    top = level[0] - 26 * size
+    rise = np.array([0.0, 0.08, 0.25, 0.5, 0.75])
+    apex = top + rise * (level[0] - top)
+    round_edge = edge[0] * np.sqrt(1 - (1 - rise) ** 2)
+    heights = np.concatenate([apex, level, [level[-1] + 60 * size]])
+    deep = np.interp(heights / size, [-8, 14, 30, 60, 100, 150, 220, 320], [8, 26, 42, 62, 78, 86, 90, 88])
+    deep = deep * np.minimum(1, np.sqrt(np.clip((heights - top) / (30 * size), 0, 1)) + 0.02)
+    back = np.array([spine.depth_of_spine(figure, y / size) - 16 for y in heights])
+    return Stack(
+        heights=list(heights),
+        centre_x=[0.0] * len(heights),
+        centre_z=list((back + deep * figure.posture.chest_depth) * size),
+        half_x=list(np.maximum(np.concatenate([round_edge, edge, [edge[-1]]]), 1.0)),
+        half_z=list(deep * figure.posture.chest_depth * size),
+        exponent=2.3,
+        only=side,
+    )
+
+
+def _diaphragm(figure: Figure, dome: float, rng: np.random.Generator) -> Iterator[Shape]:
+    """Two domes, the left one lower, and the middle between them."""
+    size = figure.size
+    wide = figure.posture.chest_width
+    lower = float(np.clip(rng.normal(11, 6), -6, 26))
+    for side, extra in ((RIGHT, 0.0), (LEFT, lower)):
+        x = side * (70 + rng.normal(0, 4)) * size
+        yield Dome(
+            top=(x, (dome + extra) * size, (38 + rng.normal(0, 6)) * size),
+            reach=(72 * size * wide, 100 * size),
+            fall=float(rng.uniform(42, 54)) * size,
+            only=side,
+        )
+        # A second, wider arch makes the dome's outline less than a perfect parabola.
+        yield Dome(
+            top=(x + side * rng.normal(14, 9) * size, (dome + extra + rng.uniform(2, 7)) * size, 48 * size),
+            reach=(60 * size * wide, 84 * size),
+            fall=float(rng.uniform(30, 44)) * size,
+            only=side,
+        )
+    yield Stack(  # the crura and what lies behind them: no lung beside the spine below the domes
+        heights=[(dome + y) * size for y in (-24, 6, 40, 220)],
+        centre_x=[spine.sway(figure, dome + y) * size for y in (-24, 6, 40, 220)],
+        centre_z=[-36 * size] * 4,
+        half_x=[x * size for x in (16, 27, 38, 46)],
+        half_z=[56 * size] * 4,
+        exponent=2.4,
+    )
+    yield Ellipsoid(centre=(4 * size, (dome + 44) * size, 34 * size), half=(80 * size, 46 * size, 80 * size))
+
+
+def _mediastinum(figure: Figure) -> Iterator[Shape]:
+    """What lies between the lungs before and around the spine."""
+    size = figure.size
+    heights = [-60.0, 0, 40, 80, 120, 160, 200, 260, 340]
+    sway = [spine.sway(figure, y) for y in heights]
+    swell = 1 + 0.07 * figure.rng(33).standard_normal(len(heights))
+    yield Stack(
+        heights=[y * size for y in heights],
+        centre_x=[(0.5 * shift - 1) * size for shift in sway],
+        centre_z=[z * size for z in (0, 2, 5, 9, 14, 20, 24, 26, 28)],
+        half_x=[x * size * wide for x, wide in zip((30, 29, 27, 27, 29, 31, 34, 38, 42), swell, strict=True)],
+        half_z=[z * size for z in (38, 42, 46, 48, 50, 53, 56, 60, 64)],
+        exponent=2.2,
+    )
+    yield Stack(
+        heights=[y * size for y in heights],
+        centre_x=[shift * size for shift in sway],
+        centre_z=[(spine.depth_of_spine(figure, y) - 14) * size for y in heights],
+        half_x=[x * size for x in (20, 20, 18, 17.5, 18, 19, 21, 25, 32)],
+        half_z=[28 * size] * 9,
+        exponent=2.2,
+    )
+
+
+def _heart(figure: Figure, dome: float, rng: np.random.Generator) -> Iterator[Shape]:
+    """Left ventricle, right atrium, left atrium and the fat at the apex; broader when the breath is shallow."""
+    size = figure.size
+    age = figure.patient.age
+    broad = np.exp(0.08 * rng.standard_normal()) * (1 + 0.0025 * (age - 55)) * (1 + 0.004 * (figure.patient.bmi - 24))
+    broad = float(np.clip(broad * (1 - 0.045 * figure.posture.inspiration), 0.82, 1.22))
+    x, y = 5 * rng.standard_normal(), dome - 36 + 4 * rng.standard_normal()
+    turn = float(rng.normal(0.62, 0.10) - 0.05 * figure.posture.inspiration)
+
+    def part(dx: float, dy: float, z: float, half: tuple[float, float, float], roll: float = 0.0) -> Ellipsoid:
+        half_x, half_y, half_z = (value * size * broad for value in half)
+        centre = ((x + dx * broad) * size, (y + dy) * size, z * size)
+        return Ellipsoid(centre=centre, half=(half_x, half_y, half_z), roll=roll)
+
+    yield part(28, 0, 42, (68, 48, 66), turn)
+    yield part(6, -6, 38, (50, 58, 66), 0.5)
+    yield part(-13, 8, 40, (31, 46, 52), 0.25)
+    yield part(-15, -30, 34, (22, 52, 40), 0.06)
+    yield part(6, -34, 10, (38, 30, 34))
+    yield part(22, -50, 36, (25, 36, 38), 0.35)
+    yield part(62, 32, 62, (34, 16, 28), 0.5)
+
+
+def _great_vessels(figure: Figure, rng: np.random.Generator) -> Iterator[Shape]:
+    """Aorta (wider and longer with age), upper vena cava, pulmonary trunk and its branches."""
+    size = figure.size
+    age = figure.patient.age
+    wide = 12.5 + 0.09 * (age - 55) + 0.8 * rng.standard_normal()
+    unfold = max(0.0, 0.22 * (age - 52)) + 2.5 * rng.standard_normal()
+    high = 2.5 * rng.standard_normal()
+
+    def rod(a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> Rod:
+        start, end = ((x * size, (y + high) * size, z * size) for x, y, z in (a, b))
+        return Rod(start=start, end=end, radius=float(radius * size))
+
+    yield rod((-10 - 0.3 * unfold, 142, 46), (-6, 86, 34), 1.15 * wide)
+    yield rod((-6, 86, 34), (16 + 0.4 * unfold, 72, -4), 1.08 * wide)
+    yield Ellipsoid(
+        centre=((20 + 0.6 * unfold) * size, (78 + high) * size, -8 * size),
+        half=(1.12 * wide * size, 1.2 * wide * size, 20 * size),
+    )
+    yield rod((20 + 0.6 * unfold, 80, -12), (20 + unfold, 180, -18), wide)
+    yield rod((20 + unfold, 180, -18), (10, 320, -14), wide)
+    yield rod((-22, 40, 28), (-22, 140, 34), 9.5)
+    yield rod((-16, 20, 24), (-22, 44, 28), 9)
+    yield rod((14, 14, 12), (22, 60, 2), 8)
+    yield rod((14, 132, 46), (27, 106, 8), 12.5)
+    yield rod((8, 118, 10), (-36, 120, 4), 10)
+    yield rod((24, 108, 0), (44, 112, -12), 10.5)
+    yield rod((-36, 118, 2), (-46, 146, -6), 8)
+    yield rod((44, 110, -12), (50, 138, -22), 8)
+    yield rod((10, 146, -4), (-40, 152, -8), 7)
+    yield rod((10, 146, -4), (42, 146, -10), 7)
+
+
+def waterline(figure: Figure, rays: Rays, side: int, height: float, chest: Chest) -> Stretch:
+    """Everything of one side below a fluid level that climbs along the chest wall (a meniscus)."""
+    cavity = chest.cavities[0 if side == LEFT else 1]
+    low, high = cavity.cross(rays)
+    depth = 20 * figure.size
+    x, y = rays.at(depth, 0), rays.at(depth, 1)
+    climb = 34 * figure.size * np.clip(side * x / (125 * figure.size), 0, 1) ** 4
+    under = y > height * figure.size - climb
+    return np.where(under, low, 0.0), np.where(under, high, 0.0)
