@@ -23,10 +23,14 @@ _SHOWN_PERCENT = (0.5, 99.5)
 def display_png(path: Path, longest_side: int = LONGEST_SIDE) -> bytes:
     """A stored film as a greyscale PNG. Raises UnreadableObject, UnreadablePixels or StoreUnavailable."""
     film = pixels.decode(pixels.read(path))
-    shrunk = _shrunk(film.pixels, longest_side)
     buffer = io.BytesIO()
-    Image.fromarray(_windowed(shrunk)).save(buffer, "PNG", compress_level=3)
+    Image.fromarray(shown(film.pixels, longest_side)).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
+
+
+def shown(film: NDArray[np.float32], longest_side: int = LONGEST_SIDE) -> NDArray[np.uint8]:
+    """Decoded grey values (rows, columns), bone bright, shrunk and windowed for the eye."""
+    return _windowed(_shrunk(film, longest_side))
 
 
 def stored_size(path: Path) -> tuple[int, int] | None:

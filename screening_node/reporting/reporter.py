@@ -7,15 +7,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from screening_node.domain.alarm import AlarmDecision
 from screening_node.domain.result import ScreeningResult
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.reporting import composite, document, key_object, softcopy, source, uids
+from screening_node.reporting import capture, composite, document, key_object, picture, softcopy, source, uids
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, SR_CLASSES, Kind, SopReference, Wanted
 from screening_node.reporting.measurement_report import Statement
 from screening_node.reporting.source import SourceFilm
@@ -35,11 +38,17 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class _Subject:
-    """What is said, the film's header as it stands, and the time in the film's own zone."""
+    """What is said, the film and its header as they stand, and the time in the film's own zone."""
 
     statement: Statement
+    path: Path
     header: Dataset
     at: dt.datetime
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8] | None:
+        """The film for the page; decoded only where a page is wanted, and once for all of them."""
+        return picture.of_file(self.path)
 
 
 class Reporter:
@@ -108,7 +117,7 @@ class Reporter:
             software_version=self._software_version,
             revision=revision,
         )
-        subject = _Subject(statement=statement, header=header, at=_local(at, film, self._zone))
+        subject = _Subject(statement=statement, path=source_path, header=header, at=_local(at, film, self._zone))
         made = ((each, self._made(subject, each)) for each in wanted)
         return {each: report for each, report in made if report is not None}
 
@@ -164,10 +173,20 @@ def _ko(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset | None:
     return key_object.build(subject.statement, sop_instance_uid=uid, at=subject.at)
 
 
+def _sc(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset:
+    return capture.secondary_capture(subject.statement, subject.picture, sop_instance_uid=uid, at=subject.at)
+
+
+def _pdf(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset:
+    return capture.encapsulated_pdf(subject.statement, subject.picture, sop_instance_uid=uid, at=subject.at)
+
+
 #: What makes each kind; None where there is nothing of it to show.
 _BUILDERS: Mapping[Kind, Callable[[_Subject, Wanted, str], Dataset | None]] = {
     Kind.SR: _sr,
     Kind.GSPS: _gsps,
+    Kind.SC: _sc,
+    Kind.PDF: _pdf,
     Kind.KO: _ko,
 }
 

@@ -38,7 +38,7 @@ def in_short(result: ScreeningResult, alarm: AlarmDecision) -> str:
     """One line that says what matters."""
     if result.refusal is not None:
         return f"Bone density NOT EVALUATED: {result.refusal.text}"
-    lowest = "" if result.lowest is None else f": lowest T-score {_t(result.lowest)} ({result.lowest.vertebra.value})"
+    lowest = "" if result.lowest is None else f": lowest T-score {t(result.lowest)} ({result.lowest.vertebra.value})"
     advice = "DXA suggested." if alarm.status is AlarmStatus.RAISED else ONE_FILM
     return f"Opportunistic bone density estimate from this chest film{lowest}; {_alarm(alarm)}. {advice}"
 
@@ -53,6 +53,57 @@ def comment(
     if notes:
         lines += ["", "The film's header:", *(f"- {note}" for note in notes)]
     return "\r\n".join(lines)
+
+
+def method(result: ScreeningResult, reference: ReferenceTable) -> list[tuple[str, list[str]]]:
+    """How the numbers came about: sections of a title and its paragraphs."""
+    return [
+        (
+            "Method",
+            [
+                METHOD,
+                "Networks find 16 landmarks on clavicles, ribs and spine, cut 14 bone regions at full resolution, and "
+                "estimate the areal bone density of L1 to L4 that a DXA machine would measure.",
+                f"{SPREAD} It does not cover films that differ from those the model was trained on.",
+            ],
+        ),
+        (
+            "T-score",
+            [
+                "T-score = (estimated density - young-adult mean) / young-adult SD.",
+                f"Reference: {reference.citation}. Population: {reference.population} ({reference.maker}).",
+                f"Alarm thresholds: {result.model.thresholds}. A film alarms where any vertebra is below its own.",
+            ],
+        ),
+        ("Vertebra by vertebra", [_row(finding) for finding in result.findings] or ["None was judged."]),
+        ("Model", [f"Bundle {result.model.bundle}.", *algorithm_parameters(result, reference)]),
+    ]
+
+
+def limits(result: ScreeningResult, notes: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """What the numbers cannot say: sections as in ``method``."""
+    sections = [
+        ("Limits of use", [result.model.limits_of_use]),
+        (
+            "What this is not",
+            [
+                "Not a densitometry, not a diagnosis, and no finding on anything else that the film shows.",
+                "No alarm does not mean normal bone density. " + ONE_FILM,
+                "An alarm means that the patient may be worth a DXA. Only a DXA measures.",
+            ],
+        ),
+        (
+            "Where it can go wrong",
+            [
+                "Rotation, poor inspiration, unusual exposure or processing, old fractures, curved spines and "
+                "calcified cartilage or aorta can move an estimate in either direction.",
+                "Films with metal on a bone region, or whose landmarks make no sense, are refused.",
+            ],
+        ),
+    ]
+    if notes:
+        sections.append(("The film's header", list(notes)))
+    return sections
 
 
 def algorithm_parameters(result: ScreeningResult, reference: ReferenceTable) -> tuple[str, ...]:
@@ -98,7 +149,7 @@ def _conclusion(result: ScreeningResult, alarm: AlarmDecision) -> list[str]:
     if below:
         lines.append(f"Estimated T-score below the alarm threshold: {', '.join(below)}.")
     if result.lowest is not None:
-        lines.append(f"Lowest estimated T-score: {_t(result.lowest)} ({result.lowest.vertebra.value}).")
+        lines.append(f"Lowest estimated T-score: {t(result.lowest)} ({result.lowest.vertebra.value}).")
     if raised:
         lines.append("Suggested follow-up: DXA.")
     return lines
@@ -111,9 +162,10 @@ def _alarm(alarm: AlarmDecision) -> str:
 def _row(finding: VertebraFinding) -> str:
     return (
         f"{finding.vertebra.value}: {bmd(finding.bmd) or 'failed'} g/cm2 (SD {bmd(finding.sd) or 'failed'}), "
-        f"T-score {_t(finding)}, alarm below {finding.threshold:.2f}: {'BELOW' if finding.below else 'not below'}"
+        f"T-score {t(finding)}, alarm below {finding.threshold:.2f}: {'BELOW' if finding.below else 'not below'}"
     )
 
 
-def _t(finding: VertebraFinding) -> str:
+def t(finding: VertebraFinding) -> str:
+    """A finding's T-score as it is shown."""
     return t_score(finding.t_score, finding.threshold) or "failed"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -85,7 +85,7 @@ class DestinationSection(Section):
     host: Host
     port: Port
     sr: SrClass = SrClass.THREE_D
-    objects: Annotated[tuple[Literal[Kind.SR, Kind.GSPS, Kind.KO], ...], Field(min_length=1)] = (Kind.SR,)
+    objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = (Kind.SR,)
 
     @field_validator("objects")
     @classmethod

@@ -23,7 +23,12 @@ from screening_node.domain.result import RefusalCode
 from screening_node.reporting.kinds import SOP_CLASSES, Kind, Wanted
 from screening_node.reporting.reporter import Report
 
-IODS = {Kind.GSPS: "GrayscaleSoftcopyPresentationState", Kind.KO: "KeyObjectSelectionDocument"}
+IODS = {
+    Kind.GSPS: "GrayscaleSoftcopyPresentationState",
+    Kind.SC: "SCImage",
+    Kind.PDF: "EncapsulatedPDF",
+    Kind.KO: "KeyObjectSelectionDocument",
+}
 #: What DCMTK does not check, or says of every object in UTF-8.
 UNCHECKED = re.compile(r"Unrecognized|ISO_IR 192|Test passed|Testing:|^$")
 
@@ -71,6 +76,7 @@ def test_there_is_one_of_every_kind_and_none_without_a_reason(objects: list[Made
     assert "alarm" in names[Kind.KO]
     assert "no alarm" not in names[Kind.KO]
     assert {"alarm", "no alarm", "MONOCHROME1", "landmarks of a refused film"} <= names[Kind.GSPS]
+    assert names[Kind.SC] == names[Kind.PDF] == {name for name in CASES if " as " not in name}
 
 
 def test_dciodvfy_finds_no_error(objects: list[Made], tmp_path: Path) -> None:
