@@ -97,6 +97,8 @@ def phantom_film(
     to: Annotated[Path, typer.Option("--out", help="The DICOM file to write.", dir_okay=False)],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same film.")] = 0,
     lateral: Annotated[bool, typer.Option("--lateral", help="A lateral view, which the node refuses.")] = False,
+    kind: Annotated[str | None, typer.Option(help="frontal, lateral, bedside or extremity.")] = None,
+    generator: Annotated[str, typer.Option(help="simple or anatomical.")] = "simple",
     size: Annotated[
         int | None, typer.Option(min=256, max=8192, help="Long side in pixels; drawn from the seed by default.")
     ] = None,
@@ -106,13 +108,43 @@ def phantom_film(
     from screening_node.phantom.dicom_film import write_film
     from screening_node.phantom.film import FRONTAL, LATERAL
 
+    wanted = kind or (LATERAL if lateral else FRONTAL)
     try:
-        film = write_film(seed, to, kind=LATERAL if lateral else FRONTAL, size=size)
+        film = write_film(seed, to, kind=wanted, size=size, generator=generator)
     except OSError as error:
         raise Permanent(f"{to} cannot be written: {error.strerror}.", fix="Name another place with --out.") from error
     truth = {vertebra.value: round(float(bmd), 4) for vertebra, bmd in film.patient.bmd.items()}
     if as_json:
-        print_json({"file": str(to), "seed": seed, "bmd": truth})
+        print_json({"file": str(to), "seed": seed, "generator": film.version, "kind": film.kind, "bmd": truth})
     else:
         said = ", ".join(f"{vertebra} {bmd:.3f}" for vertebra, bmd in truth.items())
         out.print(f"{to}: true BMD in g/cm²: {said}", soft_wrap=True, highlight=False)
+
+
+@phantom.command("cohort")
+def phantom_cohort(
+    to: Annotated[Path, typer.Option("--out", help="The cohort's folder; an unfinished one is gone on with.")],
+    films: Annotated[int, typer.Option(min=1, help="How many films, each of another patient.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first film; the next film takes the next seed.")] = 0,
+    size: Annotated[int, typer.Option(min=256, max=8192, help="Long side in pixels.")] = 1024,
+    generator: Annotated[str, typer.Option(help="anatomical or simple.")] = "anatomical",
+    reference: Annotated[str, typer.Option(help="Reference table of the T-scores: a name or a file.")] = (
+        "wang2022-implied"
+    ),
+    processes: Annotated[int, typer.Option(min=0, help="Processes that draw films; 0 for one a core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a cohort as a hospital would bring its own: films, dxa.csv, landmarks.csv, and a manifest with seeds."""
+    from screening_node.laboratory.progress import Progress, bars
+    from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
+    from screening_node.settings import REPOSITORY, find_table, load_reference_table
+
+    table = load_reference_table(find_table(reference, REPOSITORY / "config", "references"))
+    order = CohortOrder(films=films, seed=seed, size=size, generator=generator)
+    with bars(err) as report:
+        for done in write_cohort(order, to, reference=table, processes=processes):
+            report(Progress(stage="films", done=done, total=films))
+    if as_json:
+        print_json({"folder": str(to), "films": films, "seed": seed, "generator": generator})
+    else:
+        out.print(f"{films} films lie in {to}, with dxa.csv, landmarks.csv and manifest.json.", soft_wrap=True)

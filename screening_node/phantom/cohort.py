@@ -19,7 +19,7 @@ from screening_node.domain.result import Vertebra
 BMD_MEAN = (0.897, 0.975, 1.045, 1.048)
 BMD_SD = (0.138, 0.158, 0.166, 0.170)
 
-_FACTOR_CORRELATION = np.array([0.935, 0.945, 0.935, 0.885])
+FACTOR_CORRELATION = np.array([0.935, 0.945, 0.935, 0.885])
 _CROSS_CORRELATION = np.array(
     [
         [1.0, 0.918, 0.878, 0.807],
@@ -28,13 +28,15 @@ _CROSS_CORRELATION = np.array(
         [0.807, 0.865, 0.915, 1.0],
     ]
 )
+#: SD of what G has beyond its trend with age and sex.
+FACTOR_SPREAD = 0.865
 #: How a bone's BMD relative to the cohort mean follows G, and how far regions and single bones stray (log SD).
 _COUPLING = 0.158
 _REGION_NOISE = 0.09
 BONE_NOISE = 0.075
 _LOWER_SPINE_COUPLING = 0.5
 _REGIONS = ("cervical", "thoracic", "lower_spine", "left_ribs", "right_ribs", "left_clavicle", "right_clavicle")
-_AGE_RANGE = (40.0, 90.0)
+AGE_RANGE = (40.0, 90.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def draw_patient(seed: int, *, bmd_shift: float = 0.0) -> PhantomPatient:
     bmi = float(np.clip(24.0 + 3.3 * (0.25 * factor + 0.968 * rng.standard_normal()), 16.0, 38.0))
     size = float((0.925 if sex == "F" else 1.0) * np.exp(0.035 * rng.standard_normal()))
     residual = _draw_residual(rng)
-    scores = _FACTOR_CORRELATION * factor + residual
+    scores = FACTOR_CORRELATION * factor + residual
     bmd = np.maximum(np.array(BMD_MEAN) + np.array(BMD_SD) * scores, 0.30)
     return PhantomPatient(
         seed=seed,
@@ -84,26 +86,34 @@ def draw_patient(seed: int, *, bmd_shift: float = 0.0) -> PhantomPatient:
 
 def _draw_age(rng: np.random.Generator) -> int:
     mean, spread = (56.0, 7.5) if rng.random() < 0.75 else (66.0, 9.0)
-    return int(np.clip(rng.normal(mean, spread), *_AGE_RANGE))
+    return int(np.clip(rng.normal(mean, spread), *AGE_RANGE))
 
 
 def _draw_factor(rng: np.random.Generator, age: int, sex: str) -> float:
-    """Women lose bone around the menopause, men slowly; the rest is chance."""
-    if sex == "M":
-        trend = 0.42 - 0.012 * (age - 57)
-    else:
-        trend = 0.62 - 1.25 / (1 + np.exp(-(age - 53.5) / 3.2)) - 0.020 * max(age - 57, 0)
-    return float(0.05 + trend + 0.865 * rng.standard_normal())
+    return float(0.05 + factor_trend(age, sex == "F") + FACTOR_SPREAD * rng.standard_normal())
+
+
+def factor_trend(age: npt.ArrayLike, female: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """How G follows age in years and sex: women lose bone around the menopause, men slowly."""
+    years = np.asarray(age, dtype=np.float64)
+    women = 0.62 - 1.25 / (1 + np.exp(-(years - 53.5) / 3.2)) - 0.020 * np.maximum(years - 57, 0)
+    return np.where(female, women, 0.42 - 0.012 * (years - 57))
 
 
 def _draw_residual(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """What L1..L4 (4,) have beyond G, in cohort SDs, correlated so that the cohort's correlations come out."""
-    covariance = _CROSS_CORRELATION - np.outer(_FACTOR_CORRELATION, _FACTOR_CORRELATION)
+    vectors, values = residual_axes()
+    draw: npt.NDArray[np.float64] = vectors @ (np.sqrt(values) * rng.standard_normal(4))
+    return draw
+
+
+def residual_axes() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Axes (4, 4) in columns and variances (4,) of what L1..L4 have beyond G."""
+    covariance = _CROSS_CORRELATION - np.outer(FACTOR_CORRELATION, FACTOR_CORRELATION)
     values, vectors = np.linalg.eigh(covariance)
     # The sign of an eigenvector is the library's choice; fixed here, so that a seed gives the same on any machine.
     vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), range(4)] < 0, -1.0, 1.0)
-    draw: npt.NDArray[np.float64] = vectors @ (np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal(4))
-    return draw
+    return vectors, np.maximum(values, 0.0)
 
 
 def _draw_regions(rng: np.random.Generator, factor: float, residual: float) -> dict[str, float]:

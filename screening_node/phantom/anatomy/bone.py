@@ -142,8 +142,8 @@ def _stations(line: Points, ends: tuple[float, float]) -> tuple[Points, Points, 
 def _closing(position: Points, length: float, ends: tuple[float, float], cap: float) -> Points:
     """How far open the tube is, 0 to 1, when ``cap`` mm are taken off each end."""
     first, last = (min(end, 0.499 * length) for end in ends)
-    start = np.clip((position - cap) / max(first, 1e-6), 0, 1)
-    finish = np.clip((length - cap - position) / max(last, 1e-6), 0, 1)
+    start = np.clip((position - cap) / max(first - cap, 1e-6), 0, 1)
+    finish = np.clip((length - cap - position) / max(last - cap, 1e-6), 0, 1)
     opening: Points = np.sqrt((1 - (1 - start) ** 2) * (1 - (1 - finish) ** 2))
     return opening
 

@@ -21,7 +21,7 @@ _BENDS = ((-90, 2), (-45, -6), (0, -20), (70, -35), (150, -42), (225, -37), (300
 _BASE_Z = -24.0
 #: Trabecular density of a body at q = 1, g/cm3: from the neck down it falls, then rises a little (chosen so that
 #: T12's areal mineral is 0.83 g/cm2 at q = 1, and T4 to T8 are not denser than it).
-_BODY_DENSITY = np.interp(range(len(LEVELS)), [0, 3, 5, 8, 12, 15, 20], [0.25, 0.21, 0.15, 0.118, 0.128, 0.182, 0.175])
+_BODY_DENSITY = np.interp(range(len(LEVELS)), [0, 3, 5, 8, 12, 15, 20], [0.26, 0.22, 0.16, 0.125, 0.14, 0.207, 0.20])
 
 
 def region_of(level: str) -> str:

@@ -98,7 +98,8 @@ def _compressed(detail: Array, gain: float, knee: float) -> Array:
     strong = np.abs(detail)
     strong *= 1 / limit
     strong += 1
-    scale: Array = np.float32(gain - 1) / strong
+    scale = np.reciprocal(strong, dtype=np.float32)
+    scale *= np.float32(gain - 1)
     scale += 1
     scale *= detail
     return scale
