@@ -78,6 +78,7 @@ def open_store(settings: Settings) -> Store:
 def judging(settings: Settings) -> Judging:
     """Load the bundle and the tables. Raises Misconfigured (BundleInvalid) where they do not fit together."""
     from screening_node.reporting.reporter import Reporter
+    from screening_node.reporting.sentence import Sentences
 
     section = settings.pathways.chest_film
     reference = load_reference_table(section.reference)
@@ -85,7 +86,11 @@ def judging(settings: Settings) -> Judging:
         pathway=chest_film_pathway(settings),
         reference=reference,
         thresholds=load_threshold_set(section.thresholds),
-        reporter=Reporter(reference, software_version=__version__),
+        reporter=Reporter(
+            reference,
+            software_version=__version__,
+            sentences=Sentences(judged=settings.reports.sentence, refused=settings.reports.sentence_refused),
+        ),
     )
 
 

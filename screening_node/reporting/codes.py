@@ -113,6 +113,8 @@ RECOMMENDED_FOLLOW_UP = _dcm("111053", "Recommended Follow-up")
 DXA = _sct("241686001", "Dual energy X-Ray absorptiometry")
 COMMENT = _dcm("121106", "Comment")
 BONE_DENSITY_ALARM = _own("ALARM", "Bone density alarm")
+#: One line of text for reporting systems to pick up, in the site's own words.
+SENTENCE = _own("SENTENCE", "Sentence for dictation")
 ALARM_VALUES = {
     AlarmStatus.RAISED: _own("ALARM-RAISED", "Bone density alarm raised"),
     AlarmStatus.NOT_RAISED: _own("ALARM-NOT", "Bone density alarm not raised; low density not excluded"),

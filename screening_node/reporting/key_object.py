@@ -40,7 +40,7 @@ def build(statement: Statement, *, sop_instance_uid: str, at: dt.datetime) -> Da
 
 def _content(statement: Statement) -> list[Dataset]:
     observer = Relation.HAS_OBS_CONTEXT
-    said = f"{wording.HEADING}\r\n{wording.in_short(statement.result, statement.alarm)}"
+    said = f"{wording.HEADING}\r\n{statement.sentence}"
     return [
         code(Relation.HAS_CONCEPT_MOD, codes.LANGUAGE, codes.ENGLISH),
         code(observer, codes.OBSERVER_TYPE, codes.DEVICE),

@@ -64,6 +64,7 @@ class Statement:
     table: ReferenceTable
     software_version: str
     revision: int
+    sentence: str
 
     @property
     def device_uid(self) -> str:
@@ -162,6 +163,7 @@ def _patient_group(statement: Statement) -> Dataset:
     if raised:
         children.append(code(CONTAINS, codes.RECOMMENDED_FOLLOW_UP, codes.DXA))
     children.append(reference(CONTAINS, codes.SOURCE_OF_MEASUREMENT, film.sop, image=film.is_image))
+    children.append(text(CONTAINS, codes.SENTENCE, statement.sentence))
     said = wording.comment(result, alarm, statement.table, film.notes, statement.revision)
     return _group([*children, text(CONTAINS, codes.COMMENT, said)], "1501")
 

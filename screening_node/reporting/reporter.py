@@ -21,6 +21,7 @@ from screening_node.errors import Misconfigured
 from screening_node.reporting import capture, composite, document, key_object, picture, softcopy, source, uids
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, SR_CLASSES, Kind, SopReference, Wanted
 from screening_node.reporting.measurement_report import Statement
+from screening_node.reporting.sentence import Sentences
 from screening_node.reporting.source import SourceFilm
 
 __all__ = ["Report", "Reporter", "SopReference"]
@@ -65,8 +66,9 @@ class Reporter:
         software_version: str,
         sop_class_uid: str = COMPREHENSIVE_3D_SR,
         zone: dt.tzinfo | None = None,
+        sentences: Sentences | None = None,
     ) -> None:
-        """``sop_class_uid`` is that of ``report``.
+        """``sop_class_uid`` is that of ``report``; ``sentences`` are ours where the site has none of its own.
 
         ``zone`` is the time zone of dates and times where the film names none; None is the host's own.
         """
@@ -74,6 +76,7 @@ class Reporter:
         self._software_version = software_version
         self._sop_class_uid = _checked(sop_class_uid)
         self._zone = zone
+        self._sentences = sentences or Sentences()
 
     def report(
         self,
@@ -116,6 +119,7 @@ class Reporter:
             table=self._reference,
             software_version=self._software_version,
             revision=revision,
+            sentence=self._sentences.say(result, alarm),
         )
         subject = _Subject(statement=statement, path=source_path, header=header, at=_local(at, film, self._zone))
         made = ((each, self._made(subject, each)) for each in wanted)
@@ -139,6 +143,7 @@ class Reporter:
             statement.result.sha256,
             statement.alarm.status.value,
             statement.alarm.reason,
+            statement.sentence,
             self._reference.citation,
             self._software_version,
             "" if wanted.previous is None else wanted.previous.sop_instance_uid,

@@ -140,7 +140,7 @@ def _words(statement: Statement) -> Dataset:
     """Heading and result in the film's upper left corner."""
     text = Dataset()
     text.BoundingBoxAnnotationUnits = "DISPLAY"
-    text.UnformattedTextValue = "\r\n".join([wording.HEADING, wording.in_short(statement.result, statement.alarm)])
+    text.UnformattedTextValue = "\r\n".join([wording.HEADING, statement.sentence])
     text.BoundingBoxTopLeftHandCorner = [0.02, 0.02]
     text.BoundingBoxBottomRightHandCorner = [0.75, 0.1]
     text.BoundingBoxTextHorizontalJustification = "LEFT"

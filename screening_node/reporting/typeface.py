@@ -32,6 +32,8 @@ Run = tuple[str, str]
 
 def runs(text: str, font: str = REGULAR) -> list[Run]:
     """(font, text) pieces, each in the order in which its glyphs stand from left to right."""
+    if text.isascii() and _loaded(font):
+        return [(font, text)] if text else []
     return [piece for part in _by_direction(text) for piece in _by_font(part, font)]
 
 

@@ -34,15 +34,6 @@ def t_score(value: float, threshold: float) -> str | None:
     return f"{value:.6f}"
 
 
-def in_short(result: ScreeningResult, alarm: AlarmDecision) -> str:
-    """One line that says what matters."""
-    if result.refusal is not None:
-        return f"Bone density NOT EVALUATED: {result.refusal.text}"
-    lowest = "" if result.lowest is None else f": lowest T-score {t(result.lowest)} ({result.lowest.vertebra.value})"
-    advice = "DXA suggested." if alarm.status is AlarmStatus.RAISED else ONE_FILM
-    return f"Opportunistic bone density estimate from this chest film{lowest}; {_alarm(alarm)}. {advice}"
-
-
 def comment(
     result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceTable, notes: tuple[str, ...], revision: int
 ) -> str:

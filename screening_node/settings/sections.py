@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from screening_node.errors import Misconfigured
+from screening_node.reporting import sentence as sentences
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Kind
 from screening_node.settings.access import AllowSection
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
@@ -49,6 +50,21 @@ def _translated(load: object, path: Path) -> None:
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml")))
         fix = error.fix if path.is_file() else f"Use one of: {known}; or the path of a TOML file of your own."
         raise wrong(error.message.rstrip("."), fix) from error
+
+
+def _judged_sentence(value: str) -> str:
+    return _said(value, sentences.JUDGED_WORDS)
+
+
+def _refused_sentence(value: str) -> str:
+    return _said(value, sentences.REFUSED_WORDS)
+
+
+def _said(value: str, words: tuple[str, ...]) -> str:
+    fault = sentences.fault_in(value, words)
+    if fault is not None:
+        raise wrong(f"no sentence: {fault}", f"Write one line; in braces may stand: {', '.join(words)}.")
+    return value
 
 
 Age = Annotated[int, Field(ge=0, le=130)]
@@ -148,9 +164,11 @@ class AlarmsSection(Section):
 
 
 class ReportsSection(Section):
-    """What is reported to PACS."""
+    """What is reported to PACS, and in which words."""
 
     refusals: bool = True
+    sentence: Annotated[str, AfterValidator(_judged_sentence)] = sentences.JUDGED
+    sentence_refused: Annotated[str, AfterValidator(_refused_sentence)] = sentences.REFUSED
 
 
 class WorkerSection(Section):

@@ -21,7 +21,7 @@ def test_an_alarm_marks_the_film(tmp_path: Path) -> None:
     *_, said, image = read.ContentSequence
     assert image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == cases.header().SOPInstanceUID
     assert "ConceptNameCodeSequence" not in image
-    assert "lowest T-score -2.61 (L2); ALARM RAISED. DXA suggested." in said.TextValue
+    assert "lowest T-score -2.61 (L2); DXA suggested. Research use." in said.TextValue
     (evidence,) = read.CurrentRequestedProcedureEvidenceSequence
     (series,) = evidence.ReferencedSeriesSequence
     assert series.SeriesInstanceUID == cases.header().SeriesInstanceUID

@@ -89,7 +89,7 @@ def test_a_refused_film_shows_the_landmarks_that_were_found(tmp_path: Path) -> N
     refused = replace(cases.refused(RefusalCode.HARDWARE), landmarks=cases.landmarks())
     state = presentation(tmp_path, refused)
     (words,) = layer(state, "RESULT").TextObjectSequence
-    assert "NOT EVALUATED" in words.UnformattedTextValue
+    assert "Bone density was not evaluated on this chest film" in words.UnformattedTextValue
     assert [item.GraphicLayer for item in state.GraphicAnnotationSequence] == ["LANDMARKS", "RESULT"]
 
 

@@ -149,6 +149,7 @@ def test_the_environment_overrides_every_key(
         ("port = 104", "port = 104\nobjects = []", "destinations.0.objects", "Correct"),
         ("port = 104", 'port = 104\nobjects = ["DX"]', "destinations.0.objects.0", "Correct"),
         ("port = 104", 'port = 104\nsr = "2d"', "destinations.0.sr", "Correct"),
+        ("[node]", '[reports]\nsentence = "{name}"\n[node]', "reports.sentence", "t_score, vertebra"),
     ],
 )
 def test_an_impossible_value_names_file_key_and_fix(site: Path, old: str, new: str, key: str, hint: str) -> None:
