@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from rich.table import Table
 
 from screening_node.domain.alarm import ThresholdSet
@@ -66,7 +68,7 @@ def judge_films(
 ) -> list[Judged]:
     """Write each seed's film as DICOM, let the pathway judge it, and keep the truth beside the answer."""
     judged: list[Judged] = []
-    with tempfile.TemporaryDirectory(prefix="evaluate-") as name:
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as name, _one_thread():
         work = partial(_write, folder=Path(name), long_side=long_side)
         for batch in _batches(in_processes(work, seeds, processes)):
             paths = [Path(name) / f"{truth.seed}.dcm" for truth in batch]
@@ -160,6 +162,17 @@ def _title(summary: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread while other processes draw films: its threads would wait for each other, spinning."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _write(seed: int, folder: Path, long_side: int | None) -> Truth:
