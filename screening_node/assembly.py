@@ -6,7 +6,8 @@ and the intake and delivery processes never load torch.
     serve
       |- run_intake_process     listens, stores, acknowledges
       |- run_worker_process     judges, on GPU or CPU
-      `- run_delivery_process   sends reports
+      |- run_delivery_process   sends reports
+      `- run_admin_process      serves the admin's page
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from screening_node.store.session import Store
 if TYPE_CHECKING:
     from screening_node.delivery.destination import Destination, Timeouts
     from screening_node.intake.callers import AllowedCaller
+    from screening_node.admin.site import AdminConfig
     from screening_node.pathways.base import Pathway
     from screening_node.reporting.kinds import ObjectSet
     from screening_node.reporting.reporter import Reporter
@@ -155,7 +157,11 @@ def allowed_callers(settings: Settings) -> tuple[AllowedCaller, ...]:
 
 def port_is_free(settings: Settings) -> bool:
     """Whether the node could listen where it is told to, as far as can be seen without listening."""
-    host, port = settings.node.host, settings.node.port
+    return can_listen(settings.node.host, settings.node.port)
+
+
+def can_listen(host: str, port: int) -> bool:
+    """Whether a program could listen there now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -218,7 +224,7 @@ def processes(settings: Settings) -> list[Any]:
     """The processes of this host, in the order of a film's route."""
     from screening_node.service import ProcessSpec
 
-    return [
+    specs = [
         ProcessSpec(name="intake", target=run_intake_process, args=(settings,)),
         ProcessSpec(name="worker", target=run_worker_process, args=(settings,)),
         ProcessSpec(name="delivery", target=run_delivery_process, args=(settings,)),
@@ -262,6 +268,56 @@ def run_worker_process(stop: threading.Event, owner: str, settings: Settings) ->
             thresholds=parts.thresholds,
             store=store,
             archive=Archive(settings.store.archive),
+def admin_config(settings: Settings) -> AdminConfig:
+    """What the admin's page is told. Raises Misconfigured (BundleInvalid) where the bundle has no readable card."""
+    from screening_node.admin.site import AdminConfig
+    from screening_node.pathways.weights import CARD, read_card
+
+    section, chest_film = settings.admin, settings.pathways.chest_film
+    card = read_card(chest_film.bundle / CARD)
+    return AdminConfig(
+        host=section.host,
+        port=section.port,
+        certificate=section.certificate,
+        key=section.key,
+        viewer_url=section.viewer_url,
+        node=settings.node.ae_title,
+        version=__version__,
+        bundle=f"{card.name} {card.version}",
+        limits_of_use=card.limits_of_use,
+        reference=load_reference_table(chest_film.reference),
+        destinations=tuple(each.name for each in settings.destinations),
+        min_free_bytes=settings.intake.min_free_mib * MIB,
+        model_card=_model_card(chest_film.bundle),
+        settings=shown_settings(settings),
+    )
+
+
+def admin_page(settings: Settings) -> str | None:
+    """The link to the admin's page for a browser on this machine; None where it is switched off."""
+    from screening_node.admin.address import page_address
+
+    section = settings.admin
+    return page_address(section.host, section.port, tls=section.certificate is not None) if section.served else None
+
+
+def _model_card(bundle: Path) -> str:
+    try:
+        return (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def shown_settings(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The configuration in force for people's eyes: section -> key -> value, the database's password masked."""
+    told = settings.model_dump(mode="json")
+    told["store"]["url"] = settings.store.safe_url
+    told |= {f"pathways.{name}": section for name, section in told.pop("pathways").items()}
+    for number, destination in enumerate(told.pop("destinations")):
+        told[f"destinations {number + 1}"] = destination
+    return told
+
+
             reporter=parts.reporter,
             destinations=object_sets(settings),
             report_refusals=settings.reports.refusals,
@@ -309,3 +365,15 @@ def configure_logging() -> None:
     )
     for library in ("pynetdicom", "pydicom", "alembic", "highdicom"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    if settings.admin.served:
+        specs.append(ProcessSpec(name="admin", target=run_admin_process, args=(settings,)))
+    return specs
+def run_admin_process(stop: threading.Event, owner: str, settings: Settings) -> None:
+    """Serve the admin's page until ``stop`` is set; the body of the admin process."""
+    from screening_node.admin.server import run_admin
+
+    configure_logging()
+    with _Opened(settings) as store:
+        run_admin(admin_config(settings), store, Archive(settings.store.archive), stop)
+
+

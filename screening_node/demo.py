@@ -143,6 +143,9 @@ age_range = {list(shipped.age_range)}
 
 [intake]
 min_free_mib = 64
+
+[admin]
+port = {_free_port()}
 """,
         encoding="utf-8",
     )
@@ -324,7 +327,8 @@ def _keep(settings: Settings, node: subprocess.Popen[bytes], place: _Place, cons
         f"  storescu -aec {_NODE_AE} {_HOST} {port} FILM.dcm",
         f"  {program} send --config {config} FILM.dcm",
         f"  {program} phantom film --seed 7 --out film.dcm",
-        "See what became of it:",
+        f"See what became of it on the admin's page: {assembly.admin_page(settings)}",
+        "or here:",
         f"  {program} exams list --config {config}",
         f"  {program} alerts list --config {config}",
         "Ctrl-C ends it.",

@@ -7,8 +7,11 @@ Each check looks and changes nothing. ``FAIL`` is what keeps films from being ju
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import os
 import shutil
+import ssl
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,7 +56,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
             yield Finding(check="configuration", state=State.FAIL, message=message, fix=fix)
         return
     yield Finding(check="configuration", state=State.OK, message="Every key is known and possible.")
-    for check in (_disk, _store, _bundle, _reference, _device, _destinations, _port, _callers):
+    for check in (_disk, _store, _bundle, _reference, _device, _destinations, _port, _callers, _admin):
         yield from _guarded(check, settings)
 
 
@@ -227,3 +230,32 @@ def _refused_lately(settings: Settings) -> int:
         return listings.refused_associations(store, since=dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
     finally:
         store.close()
+
+
+def _admin(settings: Settings) -> Iterator[Finding]:
+    page = assembly.admin_page(settings)
+    if page is None:
+        yield Finding(check="admin", state=State.OK, message="The admin's page is switched off.")
+        return
+    host, port = settings.admin.host, settings.admin.port
+    if _answers(page):
+        yield Finding(check="admin", state=State.OK, message=f"The admin's page answers on {page}")
+    elif assembly.can_listen(host, port):
+        yield Finding(check="admin", state=State.OK, message=f"{page} is free; the page is not running.")
+    else:
+        yield Finding(
+            check="admin",
+            state=State.WARN,
+            message=f"{host}:{port} is taken by another program: there is no admin's page. Films are taken.",
+            fix="Change [admin] port, or stop the other program.",
+        )
+
+
+def _answers(page: str) -> bool:
+    """Whether a page of this kind of node is there; its certificate is not what is asked."""
+    trusting = ssl._create_unverified_context()
+    try:
+        with urllib.request.urlopen(f"{page}health/live", timeout=_ECHO_SECONDS, context=trusting) as answer:
+            return bool(answer.read(16) == b"alive\n")
+    except (OSError, http.client.HTTPException):
+        return False

@@ -7,13 +7,14 @@ import datetime as dt
 import io
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from screening_node.admin import listings
-from screening_node.errors import IllegalTransition, Permanent
+from screening_node.errors import IllegalTransition, NotFound, Permanent
 from screening_node.queue import queue
 from screening_node.store import alarms, outbox, records
 from screening_node.store.session import Store
@@ -22,20 +23,80 @@ from screening_node.store.session import Store
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def acknowledge(store: Store, number: int, *, actor: str, comment: str | None) -> None:
-    """Somebody has seen an alarm. Raises NotFound or IllegalTransition."""
+def acknowledge(store: Store, number: int, *, actor: str, comment: str | None, version: int | None = None) -> None:
+    """Somebody has seen an alarm. Raises NotFound, IllegalTransition or ChangedMeanwhile.
+
+    ``version`` is that of the alert as the actor saw it; None acts on whatever it is now.
+    """
     now = _now()
     with store.begin() as tx:
-        alarms.acknowledge(tx, number, by=actor, comment=comment, now=now)
+        alarms.acknowledge(tx, number, by=actor, comment=comment, now=now, version=version)
         records.audit(tx, actor=actor, action="alert.acknowledge", subject=f"alert {number}", detail={}, at=now)
 
 
-def close(store: Store, number: int, *, actor: str, comment: str | None) -> None:
-    """Nothing is left to do about an alarm. Raises NotFound or IllegalTransition."""
+def close(
+    store: Store,
+    number: int,
+    *,
+    actor: str,
+    comment: str | None,
+    version: int | None = None,
+    outcome: alarms.Outcome | None = None,
+    dxa_date: dt.date | None = None,
+    dxa_t_score: float | None = None,
+) -> None:
+    """Nothing is left to do about an alarm. Raises NotFound, IllegalTransition or ChangedMeanwhile.
+
+    A DXA's date becomes a fact about the patient, so that no alarm is raised while it is recent.
+    """
     now = _now()
     with store.begin() as tx:
-        alarms.close(tx, number, comment=comment, now=now)
-        records.audit(tx, actor=actor, action="alert.close", subject=f"alert {number}", detail={}, at=now)
+        alarms.close(
+            tx,
+            number,
+            by=actor,
+            comment=comment,
+            now=now,
+            version=version,
+            outcome=outcome,
+            dxa_date=dxa_date,
+            dxa_t_score=dxa_t_score,
+        )
+        if dxa_date is not None:
+            alarms.note_dxa(tx, number, dxa_date, now)
+        detail = {} if outcome is None else {"outcome": str(outcome)}
+        records.audit(tx, actor=actor, action="alert.close", subject=f"alert {number}", detail=detail, at=now)
+
+
+def comment(store: Store, number: int, *, actor: str, comment: str | None, version: int | None = None) -> None:
+    """Write something beside an alert. Raises NotFound or ChangedMeanwhile."""
+    with store.begin() as tx:
+        alarms.annotate(tx, number, version=version, comment=comment)
+        records.audit(tx, actor=actor, action="alert.comment", subject=f"alert {number}", detail={})
+
+
+def assign(store: Store, number: int, *, actor: str, to: str | None, version: int | None = None) -> None:
+    """Say who takes care of an alert. Raises NotFound or ChangedMeanwhile."""
+    with store.begin() as tx:
+        alarms.annotate(tx, number, version=version, assigned_to=to)
+        records.audit(tx, actor=actor, action="alert.assign", subject=f"alert {number}", detail={"to": to})
+
+
+def looked(store: Store, subject: str, *, actor: str, action: str = "look") -> None:
+    """Somebody has seen what a page or an answer says of a patient."""
+    with store.begin() as tx:
+        records.audit(tx, actor=actor, action=action, subject=subject, detail={})
+
+
+def cancel_exam(store: Store, number: int, *, actor: str) -> None:
+    """Give an exam up that waits or failed. Raises NotFound or IllegalTransition."""
+    now = _now()
+    with store.begin() as tx:
+        job = queue.of_exam(tx, number)
+        if job is None:
+            raise NotFound(f"Exam {number} does not exist or is not complete yet.")
+        queue.cancel(tx, job.id, now=now)
+        records.audit(tx, actor=actor, action="exam.cancel", subject=f"exam {number}", detail={"job": job.id}, at=now)
 
 
 def retry_exam(store: Store, number: int, *, actor: str) -> None:
@@ -108,7 +169,7 @@ def export_alerts(store: Store, to: Path, *, state: str | None, actor: str) -> i
     rows = listings.alerts(store, state=state, limit=None)
     with store.begin() as tx:
         records.audit(tx, actor=actor, action="alert.export", subject="alerts", detail={"count": len(rows)})
-    text = _csv(rows) if to.suffix.lower() == ".csv" else json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    text = csv_text(rows) if to.suffix.lower() == ".csv" else json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     _write_private(to, text)
     return len(rows)
 
@@ -122,7 +183,7 @@ def _write_private(to: Path, text: str) -> None:
         raise Permanent(f"{to} cannot be written: {error.strerror}.", fix="Choose another place.") from error
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def csv_text(rows: Iterable[dict[str, Any]]) -> str:
     """RFC 4180, with a byte order mark: spreadsheets take the names for Latin-1 otherwise."""
     text = io.StringIO(newline="")
     text.write("\N{ZERO WIDTH NO-BREAK SPACE}")

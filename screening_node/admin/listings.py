@@ -36,14 +36,26 @@ _ALERT = {
     "acknowledged_at": t.alarms.c.acknowledged_at,
     "closed_at": t.alarms.c.closed_at,
     "comment": t.alarms.c.comment,
+    "modality": t.exams.c.modality,
+    "bundle": t.results.c.bundle,
+    "assigned_to": t.alarms.c.assigned_to,
+    "closed_by": t.alarms.c.closed_by,
+    "outcome": t.alarms.c.outcome,
+    "dxa_date": t.alarms.c.dxa_date,
+    "dxa_t_score": t.alarms.c.dxa_t_score,
+    "version": t.alarms.c.version,
 }
 ALERT_KEYS = tuple(_ALERT)
 
+_OTHER_JOBS = t.jobs.alias("other_jobs")
 _NEWEST_JOB = (
-    sa.select(t.jobs.c.exam_id, sa.func.max(t.jobs.c.id).label("job_id")).group_by(t.jobs.c.exam_id).subquery("newest")
+    sa.select(sa.func.max(_OTHER_JOBS.c.id))
+    .where(_OTHER_JOBS.c.exam_id == t.exams.c.id)
+    .correlate(t.exams)
+    .scalar_subquery()
 )
 #: An exam's state in an admin's words, from its newest job and its current result.
-_EXAM_STATE = sa.case(
+EXAM_STATE = sa.case(
     (sa.not_(t.exams.c.complete), "incomplete"),
     (t.jobs.c.state == "queued", "waiting"),
     (t.jobs.c.state == "running", "running"),
@@ -55,7 +67,7 @@ _EXAM_STATE = sa.case(
 EXAM_STATES = ("incomplete", "waiting", "running", "failed", "cancelled", "refused", "judged")
 _EXAM = {
     "id": t.exams.c.id,
-    "state": _EXAM_STATE,
+    "state": EXAM_STATE,
     "pathway": t.exams.c.pathway,
     "key": t.exams.c.key,
     "patient_id": t.exams.c.patient_id,
@@ -86,17 +98,17 @@ _EXAM = {
 def alerts(store: Store, *, state: str | None = None, limit: int | None = 100) -> list[Row]:
     """The alarms, the newest first."""
     _known(state, tuple(alarms.AlarmState), "alerts")
-    statement = _alerts().order_by(t.alarms.c.number.desc()).limit(limit)
-    return _rows(store, statement if state is None else statement.where(t.alarms.c.state == state))
+    statement = select_alerts().order_by(t.alarms.c.number.desc()).limit(limit)
+    return rows(store, statement if state is None else statement.where(t.alarms.c.state == state))
 
 
 def alert(store: Store, number: int) -> Row:
     """One alarm and the films behind it. Raises NotFound."""
-    found = _rows(store, _alerts().where(t.alarms.c.number == number))
+    found = rows(store, select_alerts().where(t.alarms.c.number == number))
     if not found:
         raise NotFound(f"There is no alert {number}.", fix="List them: screening-node alerts list.")
-    films = _exams().where(t.results.c.alarm == number).order_by(t.exams.c.id)
-    return {**found[0], "films": [_chosen(film, _FILM_KEYS) for film in _rows(store, films)]}
+    films = select_exams().where(t.results.c.alarm == number).order_by(t.exams.c.id)
+    return {**found[0], "films": [_chosen(film, _FILM_KEYS) for film in rows(store, films)]}
 
 
 _FILM_KEYS = ("id", "study_date", "category", "alarm_status", "accession_number", "bundle")
@@ -105,13 +117,13 @@ _FILM_KEYS = ("id", "study_date", "category", "alarm_status", "accession_number"
 def exams(store: Store, *, state: str | None = None, limit: int | None = 100) -> list[Row]:
     """The exams, the newest first."""
     _known(state, EXAM_STATES, "exams")
-    statement = _exams().order_by(t.exams.c.id.desc()).limit(limit)
-    return _rows(store, statement if state is None else statement.where(_EXAM_STATE.in_([state])))
+    statement = select_exams().order_by(t.exams.c.id.desc()).limit(limit)
+    return rows(store, statement if state is None else statement.where(EXAM_STATE.in_([state])))
 
 
 def exam(store: Store, number: int) -> Row:
     """One exam: its instances, estimates and deliveries, and the limits of use. Raises NotFound."""
-    found = _rows(store, _exams().where(t.exams.c.id == number))
+    found = rows(store, select_exams().where(t.exams.c.id == number))
     if not found:
         raise NotFound(f"There is no exam {number}.", fix="List them: screening-node exams list.")
     estimates = sa.select(
@@ -126,11 +138,11 @@ def exam(store: Store, number: int) -> Row:
         t.instances.c.sop_instance_uid, t.instances.c.sop_class_uid, t.instances.c.sha256, t.instances.c.size
     )
     current = sa.and_(t.results.c.exam_id == number, t.results.c.current)
-    documents = _rows(store, sa.select(t.results.c.document).where(current))
+    documents = rows(store, sa.select(t.results.c.document).where(current))
     return {
         **found[0],
-        "instances": _rows(store, instances.where(t.instances.c.exam_id == number)),
-        "estimates": _rows(store, estimates.where(current).order_by(t.estimates.c.vertebra)),
+        "instances": rows(store, instances.where(t.instances.c.exam_id == number)),
+        "estimates": rows(store, estimates.where(current).order_by(t.estimates.c.vertebra)),
         "deliveries": deliveries(store, exam=number, limit=None),
         "limits_of_use": documents[0]["document"]["model"]["limits_of_use"] if documents else None,
     }
@@ -163,12 +175,12 @@ def deliveries(
     wanted = ((t.outbox.c.state, state), (t.outbox.c.destination, destination), (t.results.c.exam_id, exam))
     for column, value in wanted:
         statement = statement if value is None else statement.where(column == value)
-    return _rows(store, statement.order_by(t.outbox.c.id.desc()).limit(limit))
+    return rows(store, statement.order_by(t.outbox.c.id.desc()).limit(limit))
 
 
 def audit(store: Store, *, limit: int | None = 100) -> list[Row]:
     """Who did what, the newest first."""
-    return _rows(store, sa.select(t.audit).order_by(t.audit.c.id.desc()).limit(limit))
+    return rows(store, sa.select(t.audit).order_by(t.audit.c.id.desc()).limit(limit))
 
 
 def refused_associations(store: Store, *, since: dt.datetime) -> int:
@@ -195,8 +207,8 @@ def patient_key(store: Store, patient_id: str, issuer: str | None) -> tuple[str,
     return alarms.patient_key(who, ""), False
 
 
-def _alerts() -> sa.Select[Any]:
-    """Alarms with the patient as the newest film names them."""
+def select_alerts() -> sa.Select[Any]:
+    """Alarms with the patient as their newest film names them."""
     return (
         sa.select(*(column.label(key) for key, column in _ALERT.items()))
         .select_from(t.alarms)
@@ -205,12 +217,12 @@ def _alerts() -> sa.Select[Any]:
     )
 
 
-def _exams() -> sa.Select[Any]:
+def select_exams() -> sa.Select[Any]:
+    """Exams with their newest job and their current result."""
     return (
         sa.select(*(column.label(key) for key, column in _EXAM.items()))
         .select_from(t.exams)
-        .outerjoin(_NEWEST_JOB, _NEWEST_JOB.c.exam_id == t.exams.c.id)
-        .outerjoin(t.jobs, t.jobs.c.id == _NEWEST_JOB.c.job_id)
+        .outerjoin(t.jobs, t.jobs.c.id == _NEWEST_JOB)
         .outerjoin(t.results, sa.and_(t.results.c.exam_id == t.exams.c.id, t.results.c.current))
     )
 
@@ -220,12 +232,13 @@ def _known(state: str | None, states: tuple[str, ...], what: str) -> None:
         raise NotFound(f"No {what} are ever {state}.", fix=f"Use one of: {', '.join(states)}.")
 
 
-def _rows(store: Store, statement: sa.Select[Any]) -> list[Row]:
+def rows(store: Store, statement: sa.Select[Any]) -> list[Row]:
+    """The rows of a statement, JSON-ready."""
     with store.read() as tx:
-        return [{key: _plain(value) for key, value in row._mapping.items()} for row in tx.execute(statement)]
+        return [{key: plain(value) for key, value in row._mapping.items()} for row in tx.execute(statement)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Dates and times as ISO 8601; times in UTC."""
     return value.isoformat() if isinstance(value, dt.date | dt.datetime) else value
 

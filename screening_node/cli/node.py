@@ -28,11 +28,13 @@ def serve(config: ConfigOption = None) -> None:
     settings = load_settings(config)
     card = assembly.card_of(settings)
     destinations = ", ".join(map(str, assembly.destinations(settings))) or "none: reports wait in the store"
+    page = assembly.admin_page(settings) or "switched off ([admin] enabled, port)"
     for line in (
         f"Listens as {settings.node.ae_title} on {settings.node.host}:{settings.node.port}",
         f"Stores in {settings.store.safe_url} and {settings.store.archive}",
         f"Reports to {destinations}",
         f"Judges with bundle {card.name} in {settings.pathways.chest_film.bundle}",
+        f"Admin's page: {page}",
     ):
         err.print(line, soft_wrap=True, highlight=False, markup=False)
     err.print(card.limits_of_use, style="yellow", soft_wrap=True, highlight=False, markup=False)

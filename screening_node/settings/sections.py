@@ -212,6 +212,33 @@ class Settings(BaseSettings):
     worker: WorkerSection = WorkerSection()
     intake: IntakeSection = IntakeSection()
     delivery: DeliverySection = DeliverySection()
+class AdminSection(Section):
+    """The admin's page. Without accounts it is served on loopback only, whatever ``host`` says."""
+
+    enabled: bool = True
+    host: Host = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8180
+    certificate: Path | None = None
+    key: Annotated[Path | None, Field(validate_default=True)] = None
+    viewer_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+
+    @property
+    def served(self) -> bool:
+        """Whether there is to be a page."""
+        return self.enabled and self.port != 0
+
+    @field_validator("key")
+    @classmethod
+    def _with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("certificate")
+        if (value is None) is not (certificate is None):
+            raise wrong("certificate and key belong together", "Name the PEM files of both, or of neither.")
+        missing = [path for path in (certificate, value) if path is not None and not path.is_file()]
+        if missing:
+            raise wrong(f"no file at {missing[0]}", "Name PEM files that the node's user can read.")
+        return value
+
+
 
     @classmethod
     def settings_customise_sources(
@@ -228,6 +255,7 @@ class Settings(BaseSettings):
     @field_validator("destinations")
     @classmethod
     def _distinct(cls, value: tuple[DestinationSection, ...], info: ValidationInfo) -> tuple[DestinationSection, ...]:
+    admin: AdminSection = AdminSection()
         names = [destination.name for destination in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

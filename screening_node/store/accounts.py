@@ -38,9 +38,9 @@ class Account:
         return f"Account({self.name})"
 
 
-def any_active(tx: sa.Connection) -> bool:
-    """Whether anybody can sign in."""
-    return tx.execute(sa.select(accounts.c.id).where(accounts.c.active).limit(1)).first() is not None
+def any_there(tx: sa.Connection) -> bool:
+    """Whether there is any account, blocked ones too: only without any does the page ask for none."""
+    return tx.execute(sa.select(accounts.c.id).limit(1)).first() is not None
 
 
 def by_name(tx: sa.Connection, name: str) -> Account | None:

@@ -70,6 +70,13 @@ def set_facts(tx: sa.Connection, key: str, facts: PatientFacts, now: dt.datetime
         raise NotFound("No film of this patient has come in.", fix="Check patient ID and issuer.")
 
 
+def note_dxa(tx: sa.Connection, number: int, date: dt.date, now: dt.datetime) -> None:
+    """Record the date of a DXA that an alarm led to, unless a later one is known already."""
+    whose = sa.select(alarms.c.patient_key).where(alarms.c.number == number).scalar_subquery()
+    older = sa.or_(patients.c.last_dxa.is_(None), patients.c.last_dxa < date)
+    tx.execute(patients.update().where(patients.c.patient_key == whose, older).values(last_dxa=date, updated_at=now))
+
+
 def known_alarms(tx: sa.Connection, key: str) -> list[KnownAlarm]:
     """Every alarm that the patient ever had, in any state."""
     rows = tx.execute(

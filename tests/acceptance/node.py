@@ -32,6 +32,8 @@ class Node:
     destinations: Sequence[tuple[str, str, int]] = ()
     port: int = field(default_factory=peers.free_port)
     overrides: dict[str, str] = field(default_factory=dict)
+    #: Nodes of several tests run at once; 0 switches the admin's page off.
+    admin_port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,7 +59,8 @@ class Node:
         ]
         node = f'[node]\nae_title = "NODE"\nhost = "127.0.0.1"\nport = {self.port}\n'
         store = f'[store]\nurl = "sqlite:///{self.database}"\narchive = "{self.folder / "archive"}"\n'
-        self.config.write_text("\n".join([node, *blocks, store, pathways]))
+        admin = f"[admin]\nport = {self.admin_port}\n"
+        self.config.write_text("\n".join([node, *blocks, store, pathways, admin]))
 
     def start(self) -> None:
         """Start and return once it takes associations."""

@@ -16,4 +16,6 @@ thresholds = "flex"
 device = "cpu"
 [intake]
 min_free_mib = 1
+[admin]
+port = 0
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def test_a_sound_site_has_no_failure(site: Path, pacs: FolderPacs) -> None:
         "destination archive",
         "port",
     }
+        "admin",
     assert found["bundle"]["state"] == "warn", "what the weights may not be used for is said"
     assert not (site.parent / "node.sqlite").exists(), "looking changes nothing"
 
@@ -136,3 +138,12 @@ def test_people_read_lines(site: Path) -> None:
     configure(site)
     done = CliRunner().invoke(cli.app, ["doctor", "--config", str(site)], catch_exceptions=False)
     assert "warn  destinations: None is configured" in done.stdout
+
+
+def test_a_taken_port_of_the_admin_page_is_a_warning(site: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        configure(site)
+        site.write_text(site.read_text().replace("[admin]\nport = 0", f"[admin]\nport = {taken.getsockname()[1]}"))
+        _, found = examined(site)
+    assert found["admin"]["state"] == "warn"
+    assert "Films are taken" in found["admin"]["message"]

@@ -14,7 +14,7 @@ from screening_node import __version__
 from screening_node.cli import app
 
 COMMANDS = (
-    "serve screen demo send train evaluate phantom alerts exams deliveries patients audit doctor".split()  # noqa: SIM905
+    "serve screen demo send train evaluate phantom alerts exams deliveries patients audit admin doctor".split()  # noqa: SIM905
 )
 
 

@@ -1,0 +1,165 @@
+"""The geometry of the pages' drawings, as numbers that the templates put into SVG; every drawing has a table beside it.
+
+All lengths are SVG units of the drawing's view box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from screening_node.domain.result import Vertebra
+from screening_node.domain.tscore import ReferenceTable
+
+#: WHO bands (upper end of each), as in domain/tscore.py.
+OSTEOPOROSIS_T, OSTEOPENIA_T = -2.5, -1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One vertebra on the T-score axis; ``low`` and ``high`` one SD away, None where the SD cannot be converted."""
+
+    vertebra: str
+    text: str
+    y: float
+    x: float
+    threshold_x: float
+    below: bool
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """T-scores laid along x."""
+
+    low: float
+    high: float
+    left: float
+    right: float
+
+    def x(self, t_score: float) -> float:
+        """Where a T-score lies; beyond the axis it is drawn at its end."""
+        share = (min(max(t_score, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.left + share * (self.right - self.left), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateChart:
+    """Estimates against thresholds and WHO bands."""
+
+    width: float
+    height: float
+    scale: Scale
+    marks: tuple[Mark, ...]
+    ticks: tuple[tuple[float, str], ...]
+    bands: tuple[tuple[float, float, str], ...]  # x, width, name
+    with_sd: bool
+
+
+_ROW, _TOP, _FOOT = 34.0, 26.0, 26.0
+
+
+def estimate_chart(
+    estimates: Sequence[Mapping[str, Any]], *, sex: str | None, reference: ReferenceTable | None
+) -> EstimateChart:
+    """The drawing for an exam's estimates (rows of ``listings.exam``).
+
+    ``reference``: the table that the T-scores come from, to convert SDs; None where it is not at hand.
+    """
+    scores = [each["t_score"] for each in estimates]
+    low, high = min(-4.0, *scores) - 0.3, max(1.0, *scores) + 0.3
+    scale = Scale(low=low, high=high, left=34.0, right=548.0)
+    marks = tuple(_mark(each, number, scale, sex, reference) for number, each in enumerate(estimates))
+    ticks = tuple((scale.x(value), f"{value:+d}" if value else "0") for value in range(-9, 8) if low <= value <= high)
+    edges = (scale.left, scale.x(OSTEOPOROSIS_T), scale.x(OSTEOPENIA_T), scale.right)
+    names = ("osteoporosis", "osteopenia", "normal")
+    bands = tuple((edges[i], round(edges[i + 1] - edges[i], 1), name) for i, name in enumerate(names))
+    return EstimateChart(
+        width=560.0,
+        height=_TOP + _ROW * len(marks) + _FOOT,
+        scale=scale,
+        marks=marks,
+        ticks=ticks,
+        bands=bands,
+        with_sd=bool(marks) and all(mark.low is not None for mark in marks),
+    )
+
+
+def _mark(
+    each: Mapping[str, Any], number: int, scale: Scale, sex: str | None, reference: ReferenceTable | None
+) -> Mark:
+    row = None if reference is None else reference.row(Vertebra(each["vertebra"]), sex)
+    spread = None if row is None else each["sd"] / row.sd
+    return Mark(
+        vertebra=each["vertebra"],
+        text=signed(each["t_score"]),
+        y=_TOP + _ROW * (number + 0.5),
+        x=scale.x(each["t_score"]),
+        threshold_x=scale.x(each["threshold"]),
+        below=each["below"],
+        low=None if spread is None else scale.x(each["t_score"] - spread),
+        high=None if spread is None else scale.x(each["t_score"] + spread),
+    )
+
+
+def signed(value: float) -> str:
+    """A T-score as it is written: one decimal, always a sign, a real minus."""
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One column of a bar chart."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+    label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarChart:
+    """Columns over days, with a round number at the top of the axis."""
+
+    width: float
+    height: float
+    base: float
+    top: float
+    most: int
+    bars: tuple[Bar, ...]
+
+
+def bar_chart(values: Sequence[tuple[str, int]], *, label_every: int = 5) -> BarChart:
+    """A column for each (name, count), in order; every so many names are written below."""
+    width, base, top, left = 560.0, 132.0, 14.0, 30.0
+    most = _round_up(max((count for _, count in values), default=0))
+    step = (width - left - 14.0) / max(1, len(values))
+    bars = []
+    for number, (name, count) in enumerate(values):
+        height = round((base - top) * count / most, 1)
+        labelled = (len(values) - 1 - number) % label_every == 0
+        bars.append(
+            Bar(
+                x=round(left + number * step + 0.12 * step, 1),
+                y=round(base - height, 1),
+                width=round(0.76 * step, 1),
+                height=height,
+                title=f"{name}: {count}",
+                label=name if labelled else None,
+            )
+        )
+    return BarChart(width=width, height=154.0, base=base, top=top, most=most, bars=tuple(bars))
+
+
+def _round_up(value: int) -> int:
+    """The next of 1, 2, 5, 10, 20, 50, ... that is no smaller."""
+    size = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * size >= value:
+                return factor * size
+        size *= 10

@@ -1,0 +1,54 @@
+"""Films: what came in, what became of each, its picture and its reports."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response
+
+from screening_node.admin import actions, exam_view, film_log
+from screening_node.admin.access import Number, Visitor, viewer
+from screening_node.admin.rendering import render
+from screening_node.admin.site import site_of
+from screening_node.store.alarms import Outcome
+
+router = APIRouter(prefix="/exams")
+Looker = Annotated[Visitor, Depends(viewer)]
+
+
+@router.get("")
+def exams(request: Request, visitor: Looker) -> HTMLResponse:
+    """Every film, the newest first, filtered by what became of it."""
+    query = film_log.FilmQuery.parse(request.query_params)
+    page = film_log.page(site_of(request).store, query)
+    reasons = film_log.refusal_codes()
+    return render(request, "exams.html", visitor, query=query, page=page, states=film_log.STATES, reasons=reasons)
+
+
+@router.get("/{number}")
+def exam(request: Request, number: Number, visitor: Looker) -> HTMLResponse:
+    """One film."""
+    site = site_of(request)
+    view = exam_view.view(site, number)
+    actions.looked(site.store, f"exam {number}", actor=visitor.name)
+    return render(request, "exam.html", visitor, view=view, outcomes=tuple(Outcome))
+
+
+@router.get("/{number}/film.png")
+def film(request: Request, number: Number, visitor: Looker) -> Response:
+    """The film as a picture, bone bright."""
+    site = site_of(request)
+    path, sha256 = exam_view.film_file(site.store, number)
+    return Response(site.films.png(site.archive.existing(path), sha256), media_type="image/png")
+
+
+@router.get("/{number}/reports/{delivery}.dcm")
+def report(request: Request, number: Number, delivery: Number, visitor: Looker) -> Response:
+    """A report as it goes to the PACS."""
+    site = site_of(request)
+    path, uid = exam_view.report_file(site.store, number, delivery)
+    data = site.archive.existing(path).read_bytes()
+    actions.looked(site.store, f"exam {number}", actor=visitor.name, action="report.download")
+    headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
+    return Response(data, media_type="application/dicom", headers=headers)

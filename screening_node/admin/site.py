@@ -1,0 +1,61 @@
+"""What every page works with: configuration, store, archive, accounts, templates; made once, by ``create_app``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment
+
+from screening_node.admin.accounts import Accounts
+from screening_node.admin.films import DisplayCopies
+from screening_node.domain.tscore import ReferenceTable
+from screening_node.store.archive import Archive
+from screening_node.store.session import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminConfig:
+    """What the admin's page is told.
+
+    ``viewer_url``: a link into the PACS's viewer with ``{study_instance_uid}`` or ``{accession_number}`` in it.
+    ``settings``: section -> key -> value, for the eyes of admins, secrets masked already.
+    """
+
+    host: str
+    port: int
+    node: str
+    version: str
+    bundle: str
+    limits_of_use: str
+    reference: ReferenceTable
+    destinations: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    viewer_url: str | None = None
+    min_free_bytes: int = 0
+    model_card: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The parts that routes work with. ``secret`` is this process's own, for forms before anybody signed in."""
+
+    config: AdminConfig
+    store: Store
+    archive: Archive
+    accounts: Accounts
+    films: DisplayCopies
+    templates: Environment
+    secret: str = field(default_factory=lambda: token_urlsafe(32), repr=False)
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request is for."""
+    site: Site = request.app.state.site
+    return site
