@@ -31,9 +31,9 @@ from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
 if TYPE_CHECKING:
+    from screening_node.admin.site import AdminConfig
     from screening_node.delivery.destination import Destination, Timeouts
     from screening_node.intake.callers import AllowedCaller
-    from screening_node.admin.site import AdminConfig
     from screening_node.pathways.base import Pathway
     from screening_node.reporting.kinds import ObjectSet
     from screening_node.reporting.reporter import Reporter
@@ -171,6 +171,56 @@ def can_listen(host: str, port: int) -> bool:
     return True
 
 
+def admin_config(settings: Settings) -> AdminConfig:
+    """What the admin's page is told. Raises Misconfigured (BundleInvalid) where the bundle has no readable card."""
+    from screening_node.admin.site import AdminConfig
+    from screening_node.pathways.weights import CARD, read_card
+
+    section, chest_film = settings.admin, settings.pathways.chest_film
+    card = read_card(chest_film.bundle / CARD)
+    return AdminConfig(
+        host=section.host,
+        port=section.port,
+        certificate=section.certificate,
+        key=section.key,
+        viewer_url=section.viewer_url,
+        node=settings.node.ae_title,
+        version=__version__,
+        bundle=f"{card.name} {card.version}",
+        limits_of_use=card.limits_of_use,
+        reference=load_reference_table(chest_film.reference),
+        destinations=tuple(each.name for each in settings.destinations),
+        min_free_bytes=settings.intake.min_free_mib * MIB,
+        model_card=_model_card(chest_film.bundle),
+        settings=shown_settings(settings),
+    )
+
+
+def admin_page(settings: Settings) -> str | None:
+    """The link to the admin's page for a browser on this machine; None where it is switched off."""
+    from screening_node.admin.address import page_address
+
+    section = settings.admin
+    return page_address(section.host, section.port, tls=section.certificate is not None) if section.served else None
+
+
+def _model_card(bundle: Path) -> str:
+    try:
+        return (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def shown_settings(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The configuration in force for people's eyes: section -> key -> value, the database's password masked."""
+    told = settings.model_dump(mode="json")
+    told["store"]["url"] = settings.store.safe_url
+    told |= {f"pathways.{name}": section for name, section in told.pop("pathways").items()}
+    for number, destination in enumerate(told.pop("destinations")):
+        told[f"destinations {number + 1}"] = destination
+    return told
+
+
 def timeouts(seconds: float) -> Timeouts:
     """How long a destination may take: for the connection, the association, and each message."""
     from screening_node.delivery.destination import Timeouts
@@ -229,6 +279,9 @@ def processes(settings: Settings) -> list[Any]:
         ProcessSpec(name="worker", target=run_worker_process, args=(settings,)),
         ProcessSpec(name="delivery", target=run_delivery_process, args=(settings,)),
     ]
+    if settings.admin.served:
+        specs.append(ProcessSpec(name="admin", target=run_admin_process, args=(settings,)))
+    return specs
 
 
 def run_intake_process(stop: threading.Event, owner: str, settings: Settings) -> None:
@@ -268,56 +321,6 @@ def run_worker_process(stop: threading.Event, owner: str, settings: Settings) ->
             thresholds=parts.thresholds,
             store=store,
             archive=Archive(settings.store.archive),
-def admin_config(settings: Settings) -> AdminConfig:
-    """What the admin's page is told. Raises Misconfigured (BundleInvalid) where the bundle has no readable card."""
-    from screening_node.admin.site import AdminConfig
-    from screening_node.pathways.weights import CARD, read_card
-
-    section, chest_film = settings.admin, settings.pathways.chest_film
-    card = read_card(chest_film.bundle / CARD)
-    return AdminConfig(
-        host=section.host,
-        port=section.port,
-        certificate=section.certificate,
-        key=section.key,
-        viewer_url=section.viewer_url,
-        node=settings.node.ae_title,
-        version=__version__,
-        bundle=f"{card.name} {card.version}",
-        limits_of_use=card.limits_of_use,
-        reference=load_reference_table(chest_film.reference),
-        destinations=tuple(each.name for each in settings.destinations),
-        min_free_bytes=settings.intake.min_free_mib * MIB,
-        model_card=_model_card(chest_film.bundle),
-        settings=shown_settings(settings),
-    )
-
-
-def admin_page(settings: Settings) -> str | None:
-    """The link to the admin's page for a browser on this machine; None where it is switched off."""
-    from screening_node.admin.address import page_address
-
-    section = settings.admin
-    return page_address(section.host, section.port, tls=section.certificate is not None) if section.served else None
-
-
-def _model_card(bundle: Path) -> str:
-    try:
-        return (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def shown_settings(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The configuration in force for people's eyes: section -> key -> value, the database's password masked."""
-    told = settings.model_dump(mode="json")
-    told["store"]["url"] = settings.store.safe_url
-    told |= {f"pathways.{name}": section for name, section in told.pop("pathways").items()}
-    for number, destination in enumerate(told.pop("destinations")):
-        told[f"destinations {number + 1}"] = destination
-    return told
-
-
             reporter=parts.reporter,
             destinations=object_sets(settings),
             report_refusals=settings.reports.refusals,
@@ -343,6 +346,15 @@ def run_delivery_process(stop: threading.Event, owner: str, settings: Settings) 
         run_delivery(config, destinations(settings), store, Archive(settings.store.archive), stop)
 
 
+def run_admin_process(stop: threading.Event, owner: str, settings: Settings) -> None:
+    """Serve the admin's page until ``stop`` is set; the body of the admin process."""
+    from screening_node.admin.server import run_admin
+
+    configure_logging()
+    with _Opened(settings) as store:
+        run_admin(admin_config(settings), store, Archive(settings.store.archive), stop)
+
+
 class _Opened:
     """The store for the length of a process; the parent has migrated it."""
 
@@ -365,15 +377,3 @@ def configure_logging() -> None:
     )
     for library in ("pynetdicom", "pydicom", "alembic", "highdicom"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    if settings.admin.served:
-        specs.append(ProcessSpec(name="admin", target=run_admin_process, args=(settings,)))
-    return specs
-def run_admin_process(stop: threading.Event, owner: str, settings: Settings) -> None:
-    """Serve the admin's page until ``stop`` is set; the body of the admin process."""
-    from screening_node.admin.server import run_admin
-
-    configure_logging()
-    with _Opened(settings) as store:
-        run_admin(admin_config(settings), store, Archive(settings.store.archive), stop)
-
-

@@ -82,6 +82,8 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
     places: dict[tuple[str, ...], Callable[[str], str]] = {
         ("store", "url"): lambda value: _database(value, folder),
         ("store", "archive"): lambda value: str(folder / value),
+        ("admin", "certificate"): lambda value: str((folder / value).resolve()),
+        ("admin", "key"): lambda value: str((folder / value).resolve()),
         ("pathways", "chest_film", "bundle"): lambda value: str((folder / value).resolve()),
         ("pathways", "chest_film", "reference"): lambda value: str(find_table(value, folder, "references")),
         ("pathways", "chest_film", "thresholds"): lambda value: str(find_table(value, folder, "thresholds")),
@@ -93,8 +95,6 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _changed(data: Any, place: tuple[str, ...], change: Callable[[str], str]) -> Any:
     """A copy of ``data`` with the text at ``place`` changed; as it was where there is none."""
-        ("admin", "certificate"): lambda value: str((folder / value).resolve()),
-        ("admin", "key"): lambda value: str((folder / value).resolve()),
     if not place:
         return change(data) if isinstance(data, str) and data else data
     if not isinstance(data, dict) or place[0] not in data:

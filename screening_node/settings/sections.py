@@ -196,22 +196,6 @@ class DeliverySection(Section):
     give_up_days: Annotated[float, Field(gt=0, le=365)] = 7
 
 
-class Settings(BaseSettings):
-    """Everything that this node was told. Made by ``load_settings``, which merges file and environment."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
-    )
-
-    node: NodeSection = NodeSection()
-    destinations: tuple[DestinationSection, ...] = ()
-    store: StoreSection
-    pathways: PathwaysSection
-    alarms: AlarmsSection = AlarmsSection()
-    reports: ReportsSection = ReportsSection()
-    worker: WorkerSection = WorkerSection()
-    intake: IntakeSection = IntakeSection()
-    delivery: DeliverySection = DeliverySection()
 class AdminSection(Section):
     """The admin's page. Without accounts it is served on loopback only, whatever ``host`` says."""
 
@@ -239,6 +223,23 @@ class AdminSection(Section):
         return value
 
 
+class Settings(BaseSettings):
+    """Everything that this node was told. Made by ``load_settings``, which merges file and environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    node: NodeSection = NodeSection()
+    destinations: tuple[DestinationSection, ...] = ()
+    store: StoreSection
+    pathways: PathwaysSection
+    alarms: AlarmsSection = AlarmsSection()
+    reports: ReportsSection = ReportsSection()
+    worker: WorkerSection = WorkerSection()
+    intake: IntakeSection = IntakeSection()
+    delivery: DeliverySection = DeliverySection()
+    admin: AdminSection = AdminSection()
 
     @classmethod
     def settings_customise_sources(
@@ -255,7 +256,6 @@ class AdminSection(Section):
     @field_validator("destinations")
     @classmethod
     def _distinct(cls, value: tuple[DestinationSection, ...], info: ValidationInfo) -> tuple[DestinationSection, ...]:
-    admin: AdminSection = AdminSection()
         names = [destination.name for destination in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -58,8 +58,8 @@ def test_a_sound_site_has_no_failure(site: Path, pacs: FolderPacs) -> None:
         "gpu",
         "destination archive",
         "port",
-    }
         "admin",
+    }
     assert found["bundle"]["state"] == "warn", "what the weights may not be used for is said"
     assert not (site.parent / "node.sqlite").exists(), "looking changes nothing"
 
