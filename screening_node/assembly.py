@@ -17,30 +17,35 @@ import logging
 import socket
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening_node import __version__
+from screening_node import __version__, tls
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
 from screening_node.settings import Settings, load_reference_table, load_threshold_set, read_toml
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
+from screening_node.tls import ClientTls, Identity, ServerTls, Trust
 
 if TYPE_CHECKING:
     from screening_node.admin.site import AdminConfig
     from screening_node.delivery.destination import Destination, Timeouts
     from screening_node.intake.callers import AllowedCaller
+    from screening_node.intake.scp import SecurePort
     from screening_node.pathways.base import Pathway
     from screening_node.reporting.kinds import ObjectSet
     from screening_node.reporting.reporter import Reporter
+    from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
 
 log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
+_REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +132,7 @@ def destinations(settings: Settings) -> tuple[Destination, ...]:
     from screening_node.delivery.destination import Destination
 
     return tuple(
-        Destination(name=each.name, ae_title=each.ae_title, host=each.host, port=each.port)
+        Destination(name=each.name, ae_title=each.ae_title, host=each.host, port=each.port, tls=client_tls(each.tls))
         for each in settings.destinations
     )
 
@@ -144,15 +149,107 @@ def this_node(settings: Settings) -> Destination:
     from screening_node.delivery.destination import Destination
 
     node = settings.node
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(node.host, node.host)
+    if not node.plain:
+        return tls_destination(settings)
+    host = _REACHED_AS.get(node.host, node.host)
     return Destination(name="this node", ae_title=node.ae_title, host=host, port=node.port)
 
 
-def allowed_callers(settings: Settings) -> tuple[AllowedCaller, ...]:
+def tls_destination(settings: Settings) -> Destination:
+    """The node's port with TLS, as a program on this machine reaches it."""
+    from screening_node.delivery.destination import Destination
+
+    node, secure = settings.node, settings.node.tls
+    assert secure is not None
+    host = secure.host or node.host
+    return Destination(
+        name="this node",
+        ae_title=node.ae_title,
+        host=_REACHED_AS.get(host, host),
+        port=secure.port,
+        tls=own_client_tls(secure),
+    )
+
+
+def ports_in_words(settings: Settings) -> str:
+    """Where the node listens, for people's eyes."""
+    node = settings.node
+    plain = [f"{node.host}:{node.port}"] if node.plain else []
+    secure = [f"{node.tls.host or node.host}:{node.tls.port} with TLS"] if node.tls is not None else []
+    return " and ".join(plain + secure)
+
+
+def allowed_callers(entries: Iterable[AllowSection]) -> tuple[AllowedCaller, ...]:
     """Who may call; empty where everybody may."""
     from screening_node.intake.callers import AllowedCaller
 
-    return tuple(AllowedCaller(ae_title=each.ae_title, networks=each.addresses or ()) for each in settings.node.allow)
+    return tuple(AllowedCaller(ae_title=each.ae_title, networks=each.addresses or ()) for each in entries)
+
+
+def secure_port(settings: Settings) -> SecurePort | None:
+    """The port with TLS, where there is one."""
+    from screening_node.intake.scp import SecurePort
+
+    section = settings.node.tls
+    if section is None:
+        return None
+    return SecurePort(
+        host=section.host or settings.node.host,
+        port=section.port,
+        tls=server_tls(section),
+        allow=allowed_callers(section.allow),
+    )
+
+
+def server_tls(section: NodeTlsSection) -> ServerTls:
+    """What the port with TLS shows, and whom it believes."""
+    shown, trust = _identity(section), _trust(section) if section.client_certificates else None
+    assert shown is not None  # the section was checked
+    return ServerTls(identity=shown, trust=trust)
+
+
+def client_tls(section: DestinationTlsSection | None) -> ClientTls | None:
+    """How a destination is called over TLS; None for plain DICOM."""
+    if section is None:
+        return None
+    trust = _trust(section)
+    assert trust is not None  # the section was checked
+    return ClientTls(
+        trust=trust, identity=_identity(section), server_name=section.server_name, verify_name=section.verify_name
+    )
+
+
+def own_client_tls(section: NodeTlsSection | None) -> ClientTls | None:
+    """How this machine calls its own node over TLS: it believes the node's certificate itself, and shows it."""
+    if section is None or section.certificate is None:
+        return None
+    return ClientTls(trust=Trust(authorities=section.certificate), identity=_identity(section), verify_name=False)
+
+
+def _identity(section: NodeTlsSection | DestinationTlsSection) -> Identity | None:
+    if section.certificate is None:
+        return None
+    return Identity(
+        certificate=section.certificate,
+        key=section.key,
+        key_pem=None if section.key_pem is None else section.key_pem.get_secret_value(),
+        password=None if section.key_password is None else section.key_password.get_secret_value(),
+    )
+
+
+def _trust(section: NodeTlsSection | DestinationTlsSection) -> Trust | None:
+    if section.authorities is None:
+        return None
+    return Trust(authorities=section.authorities, revocations=section.revocations)
+
+
+def check_certificates(settings: Settings) -> None:
+    """Raises Misconfigured where certificates, keys or authorities cannot be used."""
+    if settings.node.tls is not None:
+        tls.serving(server_tls(settings.node.tls))
+    for each in settings.destinations:
+        if (client := client_tls(each.tls)) is not None:
+            tls.calling(client)
 
 
 def port_is_free(settings: Settings) -> bool:
@@ -246,7 +343,8 @@ def serve(settings: Settings) -> None:
 
     def prepare_store() -> None:
         """Only once the lock is held: what an earlier run left behind belongs to nobody now."""
-        if not port_is_free(settings):
+        check_certificates(settings)
+        if settings.node.plain and not port_is_free(settings):
             raise Misconfigured(
                 f"node.port: {settings.node.host}:{settings.node.port} is taken, or no address of this machine.",
                 fix="Change [node] host or port, or stop the program that holds that port.",
@@ -294,13 +392,14 @@ def run_intake_process(stop: threading.Event, owner: str, settings: Settings) ->
     config = IntakeConfig(
         ae_title=settings.node.ae_title,
         host=settings.node.host,
-        port=settings.node.port,
+        port=settings.node.port if settings.node.plain else None,
         max_pdu=settings.intake.max_pdu,
         max_associations=settings.node.max_associations,
         network_timeout=settings.intake.network_timeout_seconds,
         min_free_bytes=settings.intake.min_free_mib * MIB,
         max_object_bytes=settings.intake.max_object_mib * MIB,
-        allow=allowed_callers(settings),
+        allow=allowed_callers(settings.node.allow),
+        secure=secure_port(settings),
     )
     with _Opened(settings) as store:
         run_intake(config, store, Archive(settings.store.archive), route, patient_of, stop)

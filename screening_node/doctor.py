@@ -17,15 +17,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from screening_node import assembly
+from screening_node import assembly, tls
 from screening_node.admin import listings
 from screening_node.delivery.destination import Destination
 from screening_node.delivery.sender import echo
+from screening_node.delivery.sockets import listens, why_no_handshake
 from screening_node.errors import DestinationRefused, Misconfigured, ScreeningNodeError
 from screening_node.settings import Settings, load_reference_table, load_settings
+from screening_node.settings.access import DestinationTlsSection, NodeTlsSection
 from screening_node.store.session import Store
 
 _ECHO_SECONDS = 5.0
+#: A certificate that ends sooner is worth a word.
+_RENEW_DAYS = 30.0
 
 
 class State(StrEnum):
@@ -56,7 +60,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
             yield Finding(check="configuration", state=State.FAIL, message=message, fix=fix)
         return
     yield Finding(check="configuration", state=State.OK, message="Every key is known and possible.")
-    for check in (_disk, _store, _bundle, _reference, _device, _destinations, _port, _callers, _admin):
+    for check in (_disk, _store, _bundle, _reference, _device, _tls, _destinations, _port, _callers, _admin):
         yield from _guarded(check, settings)
 
 
@@ -177,8 +181,59 @@ def _echoed(destination: Destination, settings: Settings) -> Finding:
     return Finding(check=check, state=State.OK, message=f"{destination} answers C-ECHO.")
 
 
+def _tls(settings: Settings) -> Iterator[Finding]:
+    assembly.check_certificates(settings)
+    destinations = [(f"destination {each.name}", each.tls) for each in settings.destinations]
+    for name, section in [("node.tls", settings.node.tls), *destinations]:
+        if section is not None:
+            yield from _certificates(f"certificates of {name}", section)
+    if settings.node.tls is not None:
+        yield _tls_port(settings)
+
+
+def _certificates(check: str, section: NodeTlsSection | DestinationTlsSection) -> Iterator[Finding]:
+    yield from (_until(check, file) for file in (section.certificate, section.authorities) if file is not None)
+    if section.key is not None and section.key.stat().st_mode & 0o077:
+        yield Finding(
+            check=check,
+            state=State.WARN,
+            message=f"Others than its owner may read the private key {section.key}.",
+            fix=f"chmod 600 {section.key}",
+        )
+
+
+def _until(check: str, file: Path) -> Finding:
+    """When the first certificate of a file ends."""
+    days, fix = tls.days_left(file), "Put a renewed one in its place; a running node takes it without a restart."
+    if days < 0:
+        return Finding(check=check, state=State.FAIL, message=f"{file} ended {-days:.0f} days ago.", fix=fix)
+    if days < _RENEW_DAYS:
+        return Finding(check=check, state=State.WARN, message=f"{file} ends in {days:.0f} days.", fix=fix)
+    return Finding(check=check, state=State.OK, message=f"{file} ends in {days:.0f} days.")
+
+
+def _tls_port(settings: Settings) -> Finding:
+    there = assembly.tls_destination(settings)
+    where = f"{there.host}:{there.port} with TLS"
+    if there.tls is None or not listens(there):
+        return Finding(check="TLS port", state=State.OK, message=f"Nobody listens on {where}; the node is not running.")
+    context = tls.calling(there.tls).get()
+    reason = why_no_handshake(context, there.host, there, assembly.timeouts(_ECHO_SECONDS))
+    if reason is None:
+        return Finding(check="TLS port", state=State.OK, message=f"A node answers on {where}.")
+    return Finding(
+        check="TLS port",
+        state=State.WARN,
+        message=f"{where} answers, but not to this node's own certificate: {reason}.",
+        fix="Where authorities does not accept that certificate as a client's, all is well; else another program "
+        "holds the port: change [node.tls] port, or stop it.",
+    )
+
+
 def _port(settings: Settings) -> Iterator[Finding]:
     node = settings.node
+    if not node.plain:
+        return
     where = f"{node.host}:{node.port}"
     if assembly.port_is_free(settings):
         yield Finding(check="port", state=State.OK, message=f"{where} is free; the node is not running.")
@@ -201,17 +256,12 @@ def _port(settings: Settings) -> Iterator[Finding]:
 
 
 def _callers(settings: Settings) -> Iterator[Finding]:
-    listed = len(settings.node.allow)
-    if listed:
-        message = f"{listed} entries say who may call."
-        yield Finding(check="callers", state=State.OK, message=message)
-    else:
-        yield Finding(
-            check="callers",
-            state=State.WARN,
-            message="Anybody who reaches the port may send films: [node] allow is empty.",
-            fix="List the modalities' AE titles and addresses in [node] allow; docs/operations.md shows how.",
-        )
+    node = settings.node
+    lists = {"node": node.allow} if node.plain else {}
+    if node.tls is not None and not node.tls.client_certificates:
+        lists["node.tls"] = node.tls.allow
+    for section, allow in lists.items():
+        yield _list_of_callers(section, len(allow))
     refused = _refused_lately(settings)
     if refused:
         yield Finding(
@@ -220,6 +270,17 @@ def _callers(settings: Settings) -> Iterator[Finding]:
             message=f"{refused} refusals of associations were written down in the last 24 hours.",
             fix="See who it was: screening-node audit list. Add those that belong here to [node] allow.",
         )
+
+
+def _list_of_callers(section: str, listed: int) -> Finding:
+    if listed:
+        return Finding(check="callers", state=State.OK, message=f"{listed} entries of [{section}] say who may call.")
+    return Finding(
+        check="callers",
+        state=State.WARN,
+        message=f"Anybody who reaches the port may send films: [{section}] allow is empty.",
+        fix=f"List the modalities' AE titles and addresses in [{section}] allow; docs/operations.md shows how.",
+    )
 
 
 def _refused_lately(settings: Settings) -> int:

@@ -30,7 +30,7 @@ def serve(config: ConfigOption = None) -> None:
     destinations = ", ".join(map(str, assembly.destinations(settings))) or "none: reports wait in the store"
     page = assembly.admin_page(settings) or "switched off ([admin] enabled, port)"
     for line in (
-        f"Listens as {settings.node.ae_title} on {settings.node.host}:{settings.node.port}",
+        f"Listens as {settings.node.ae_title} on {assembly.ports_in_words(settings)}",
         f"Stores in {settings.store.safe_url} and {settings.store.archive}",
         f"Reports to {destinations}",
         f"Judges with bundle {card.name} in {settings.pathways.chest_film.bundle}",

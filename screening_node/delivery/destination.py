@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from screening_node.tls import ClientTls
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Destination:
-    """A storage SCP. ``name`` is what people call it: in settings, in the outbox and in logs."""
+    """A storage SCP. ``name`` is what people call it, in settings, outbox and logs; ``tls`` is None for plain DICOM."""
 
     name: str
     ae_title: str
     host: str
     port: int
+    tls: ClientTls | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.ae_title} at {self.host}:{self.port})"
+        return f"{self.name} ({self.ae_title} at {self.host}:{self.port}{' with TLS' if self.tls else ''})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

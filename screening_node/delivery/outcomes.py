@@ -116,6 +116,15 @@ def of_rejection(result: int, source: int, reason: int, where: str) -> Screening
     return DestinationUnavailable(message, fix=fix)
 
 
+def of_tls(reason: str, where: str) -> DestinationUnavailable:
+    """The error for a failed TLS handshake: worth another try, because certificates get renewed."""
+    return DestinationUnavailable(
+        f"{where}: no TLS connection: {reason}.",
+        fix="Check authorities, certificate and server_name of this destination's tls, that the port speaks TLS, and "
+        "whom the PACS trusts; the node keeps trying.",
+    )
+
+
 def unavailable(what: str, where: str) -> DestinationUnavailable:
     """The error for a peer that cannot be reached, hangs up, or does not answer."""
     return DestinationUnavailable(

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,17 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening_node.delivery.destination import Destination, Timeouts
-from screening_node.delivery.outcomes import Delivered, of_rejection, of_store_status, unavailable
-from screening_node.delivery.sockets import ClosingEntity
-from screening_node.errors import DestinationRefused, ScreeningNodeError, SopClassRefused, UnreadableObject
+from screening_node.delivery.outcomes import Delivered, of_rejection, of_store_status, of_tls, unavailable
+from screening_node.delivery.sockets import ClosingEntity, why_no_handshake
+from screening_node.errors import (
+    DestinationRefused,
+    DestinationUnavailable,
+    Misconfigured,
+    ScreeningNodeError,
+    SopClassRefused,
+    UnreadableObject,
+)
+from screening_node.tls import Renewing, calling
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +105,7 @@ class Connection:
         self._timeouts = timeouts
         self._entity = _application_entity(calling_ae, timeouts)
         self._association: Association | None = None
+        self._tls: Renewing | None = None
         self._proposed: frozenset[tuple[str, str]] = frozenset()
         self._message_ids = itertools.cycle(range(1, 65536))
 
@@ -169,6 +179,7 @@ class Connection:
                 ae_title=self._destination.ae_title,
                 max_pdu=_MAX_PDU,
                 evt_handlers=[(evt.EVT_CONN_OPEN, self._on_connected)],
+                tls_args=self._tls_args(),
             )
         except OSError as error:
             raise unavailable("has a host name that cannot be resolved", where) from error
@@ -176,7 +187,27 @@ class Connection:
             self._association = association
             return association
         self._association = None
+        if association.acceptor.primitive is None and (trouble := self._tls_trouble()) is not None:
+            raise trouble
         raise _why_not(association, where)
+
+    def _tls_args(self) -> tuple[ssl.SSLContext, str] | None:
+        """What pynetdicom wraps the socket with. Raises DestinationUnavailable: certificates get mended."""
+        tls = self._destination.tls
+        if tls is None:
+            return None
+        try:
+            self._tls = self._tls or calling(tls)
+        except Misconfigured as error:
+            raise DestinationUnavailable(f"{self._destination}: {error.message}", fix=error.fix) from error
+        return self._tls.get(), tls.server_name or self._destination.host
+
+    def _tls_trouble(self) -> ScreeningNodeError | None:
+        """Why no TLS connection came about: pynetdicom keeps it to itself, so ask once more."""
+        if (args := self._tls_args()) is None:
+            return None
+        reason = why_no_handshake(*args, self._destination, self._timeouts)
+        return None if reason is None else of_tls(reason, str(self._destination))
 
     def _on_connected(self, event: evt.Event) -> None:
         """No Nagle's delay; and a peer that stops reading must not hold the sending thread for ever."""

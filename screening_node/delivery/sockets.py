@@ -7,6 +7,8 @@ the second never happens. A node that calls an absent PACS for days must not lea
 from __future__ import annotations
 
 import contextlib
+import socket
+import ssl
 import threading
 from typing import Any, cast
 
@@ -18,6 +20,12 @@ from pynetdicom.transport import (
     RequestHandler,
     ThreadedAssociationServer,
 )
+
+from screening_node.delivery.destination import Destination, Timeouts
+from screening_node.tls import in_words
+
+#: An alert over our certificate comes at once; a server that likes it waits for our A-ASSOCIATE-RQ.
+_ALERT_SECONDS = 1.0
 
 
 class ClosingSocket(AssociationSocket):
@@ -37,6 +45,44 @@ class ClosingEntity(AE):
         sock = ClosingSocket(assoc, address=address)
         sock.tls_args = tls_args
         return sock
+
+
+def listens(destination: Destination) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection((destination.host, destination.port), 2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def why_no_handshake(
+    context: ssl.SSLContext, server_name: str, destination: Destination, timeouts: Timeouts
+) -> str | None:
+    """Why TLS with a destination fails, in words; None where it does not, or nobody is there.
+
+    A server of TLS 1.3 may refuse our certificate after the handshake as we see it: hence the last read.
+    """
+    try:
+        plain = socket.create_connection((destination.host, destination.port), timeouts.connect)
+    except OSError:
+        return None
+    with plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=server_name) as secure:
+                return _late_refusal(secure)
+        except OSError as error:
+            return in_words(error)
+
+
+def _late_refusal(secure: ssl.SSLSocket) -> str | None:
+    secure.settimeout(_ALERT_SECONDS)
+    try:
+        return None if secure.recv(1) else "the peer hung up after the handshake"
+    except TimeoutError:
+        return None
+    except OSError as error:
+        return in_words(error)
 
 
 class ClosingRequestHandler(RequestHandler):

@@ -21,6 +21,7 @@ from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
+from screening_node.intake.door import Door
 from screening_node.intake.reception import SpoolingProvider
 
 if TYPE_CHECKING:
@@ -83,15 +84,19 @@ class IntakeRequestHandler(RequestHandler):
         """Wait for the first byte, then start the association."""
         peer = cast(socket.socket, self.request)
         peer.settimeout(self.ae.acse_timeout)
+        first = b""
         try:
-            spoke = bool(peer.recv(1, socket.MSG_PEEK))
+            first = peer.recv(1, socket.MSG_PEEK)
         except OSError:
-            spoke = False
             logger.info("A connection from %s said nothing in time and was closed.", self.client_address[0])
-        if not spoke:
+        if not first:
             peer.close()
             return
-        peer.settimeout(self.ae.network_timeout)
+        secured = self.server.door.let_in(peer, first, str(self.client_address[0]))
+        if secured is None:
+            return
+        self.request = secured
+        secured.settimeout(self.ae.network_timeout)
         super().handle()
 
     def _create_association(self) -> Association:
@@ -121,7 +126,7 @@ class IntakeRequestHandler(RequestHandler):
 
 
 class IntakeListener(ThreadedAssociationServer):
-    """Listens on one address. ``new_provider`` makes each association's DIMSE provider."""
+    """Listens on one address. ``new_provider`` makes each association's DIMSE provider; ``door`` lets its peer in."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -133,8 +138,10 @@ class IntakeListener(ThreadedAssociationServer):
         contexts: list[PresentationContext],
         handlers: list[evt.EventHandlerType],
         new_provider: ProviderFactory,
+        door: Door,
     ) -> None:
         self.new_provider = new_provider
+        self.door = door
         super().__init__(
             ae, address, ae.ae_title, contexts, evt_handlers=handlers, request_handler=IntakeRequestHandler
         )

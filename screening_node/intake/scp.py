@@ -22,6 +22,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import Misconfigured
 from screening_node.intake.callers import AllowedCaller, Doorkeeper, RefusalLedger
+from screening_node.intake.door import Door
 from screening_node.intake.handlers import StoreHandler
 from screening_node.intake.listener import IntakeListener
 from screening_node.intake.reception import SpoolingProvider, ae_title_of
@@ -29,6 +30,7 @@ from screening_node.intake.spool import Spool
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
+from screening_node.tls import Renewing, ServerTls, serving
 
 logger = logging.getLogger(__name__)
 
@@ -41,17 +43,28 @@ _TORN_AFTER_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecurePort:
+    """A port that speaks TLS, with a list of callers of its own."""
+
+    host: str
+    port: int
+    tls: ServerTls
+    allow: tuple[AllowedCaller, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class IntakeConfig:
     """Where the intake listens and what it takes. Timeouts in seconds, sizes in bytes; port 0 takes a free one.
 
     ``idle_timeout`` ends a connection that never asks for an association; ``network_timeout`` an association, or
     a transfer, that stalls; ``drain_seconds`` is what running associations get to end by themselves at a stop.
-    ``allow`` lists who may call; everybody may where it is empty.
+    ``allow`` lists who may call the plain port; everybody may where it is empty. Without ``port`` there is none but
+    the ``secure`` one.
     """
 
     ae_title: str
     host: str
-    port: int
+    port: int | None
     max_pdu: int = 131072
     max_associations: int = 64
     network_timeout: float = 60.0
@@ -60,6 +73,7 @@ class IntakeConfig:
     min_free_bytes: int = 512 * 1024 * 1024
     max_object_bytes: int = 1024 * 1024 * 1024
     allow: tuple[AllowedCaller, ...] = ()
+    secure: SecurePort | None = None
 
 
 class Intake:
@@ -75,53 +89,55 @@ class Intake:
     ) -> None:
         self._config = config
         self._archive = archive
-        self._doorkeeper = Doorkeeper(config.allow, store, RefusalLedger())
+        self._store = store
+        self._ledger = RefusalLedger()
         self._handler = StoreHandler(store=store, archive=archive, route=route, patient_of=patient_of)
-        self._listener: IntakeListener | None = None
-        self._thread: threading.Thread | None = None
+        self._listeners: list[IntakeListener] = []
 
     def start(self) -> int:
-        """Listen; returns the port. Raises Misconfigured where the address cannot be bound."""
-        config = self._config
+        """Listen; returns the (first) port. Raises Misconfigured where a certificate or an address cannot be used."""
+        config, entity, secure = self._config, _application_entity(self._config), self._config.secure
+        context = None if secure is None else serving(secure.tls)
+        if config.port is not None:
+            self._listeners.append(self._listen(entity, config.host, config.port, config.allow, None))
+        if secure is not None:
+            self._listeners.append(self._listen(entity, secure.host, secure.port, secure.allow, context))
+        return int(self._listeners[0].server_address[1])
+
+    def _listen(
+        self, entity: AE, host: str, port: int, allow: tuple[AllowedCaller, ...], context: Renewing | None
+    ) -> IntakeListener:
+        doorkeeper = Doorkeeper(allow, self._store, self._ledger)
         try:
             listener = IntakeListener(
-                _application_entity(config),
-                (config.host, config.port),
+                entity,
+                (host, port),
                 supported_contexts(),
-                self._event_handlers(),
+                self._event_handlers(doorkeeper),
                 self._provider_for,
+                Door(doorkeeper, context),
             )
         except OSError as error:
+            self.stop()
             raise Misconfigured(
-                f"The node cannot listen on {config.host}:{config.port} ({error.strerror}).",
+                f"The node cannot listen on {host}:{port} ({error.strerror}).",
                 fix="Change [node] host or port, or stop the program that holds that port.",
             ) from error
-        self._listener = listener
-        self._thread = threading.Thread(target=listener.serve_forever, args=(_STOP_POLL_SECONDS,), daemon=True)
-        self._thread.start()
-        port = int(listener.server_address[1])
-        logger.info("Listening as %s on %s:%d", config.ae_title, config.host, port)
-        return port
+        threading.Thread(target=listener.serve_forever, args=(_STOP_POLL_SECONDS,), daemon=True).start()
+        words = "" if context is None else " with TLS"
+        logger.info("Listening as %s on %s:%d%s", entity.ae_title, host, listener.server_address[1], words)
+        return listener
 
     def stop(self) -> None:
         """Take no more associations, let the running ones end for a while, then abort them."""
-        if self._listener is None:
-            return
-        listener, self._listener = self._listener, None
-        listener.stop_listening()
-        if not self._drained(listener, self._config.drain_seconds):
-            for association in listener.active_associations:
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.stop_listening()
+        if not _drained(listeners, self._config.drain_seconds):
+            for association in _running(listeners):
                 logger.warning("Aborting the association of %s: the node stops.", ae_title_of(association))
                 association.abort()
-            self._drained(listener, 2.0)
-
-    def _drained(self, listener: IntakeListener, seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        while listener.active_associations:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_DRAIN_POLL_SECONDS)
-        return True
+            _drained(listeners, 2.0)
 
     def _provider_for(self, association: Association) -> SpoolingProvider:
         return SpoolingProvider(
@@ -131,13 +147,27 @@ class Intake:
             on_refused=self._handler.report_refusal,
         )
 
-    def _event_handlers(self) -> list[evt.EventHandlerType]:
+    def _event_handlers(self, doorkeeper: Doorkeeper) -> list[evt.EventHandlerType]:
         return [
-            (evt.EVT_REQUESTED, self._doorkeeper.on_requested),
+            (evt.EVT_REQUESTED, doorkeeper.on_requested),
             (evt.EVT_C_STORE, self._handler.on_c_store),
             (evt.EVT_C_ECHO, _on_c_echo),
             (evt.EVT_ACCEPTED, _log_refused_contexts),
         ]
+
+
+def _running(listeners: list[IntakeListener]) -> list[Association]:
+    return [association for listener in listeners for association in listener.active_associations]
+
+
+def _drained(listeners: list[IntakeListener], seconds: float) -> bool:
+    """Whether no association runs any more, within that time."""
+    until = time.monotonic() + seconds
+    while _running(listeners):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_DRAIN_POLL_SECONDS)
+    return True
 
 
 def run_intake(

@@ -1,13 +1,14 @@
-"""Who may call: entries of ``[node] allow``."""
+"""Who may call, and by what certificates: ``[node] allow``, ``[node.tls]`` and ``tls`` of a destination."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
 
-from screening_node.settings.base import AeTitle, Section, wrong
+from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:
@@ -34,3 +35,63 @@ class AllowSection(Section):
 
     ae_title: AeTitle
     addresses: Annotated[tuple[Network, ...] | None, AfterValidator(_not_empty)] = None
+
+
+class _TlsSection(Section):
+    """A certificate with its key (by file, or as text by environment), and whom to trust. PEM throughout."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    key_pem: SecretStr | None = None
+    key_password: SecretStr | None = None
+    authorities: Path | None = None
+    revocations: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        keys = [key for key in (self.key, self.key_pem) if key is not None]
+        if len(keys) != (self.certificate is not None):
+            raise wrong(
+                "certificate and private key go together",
+                "Name certificate and key, both as PEM files; or give the key's text in the environment variable of "
+                "key_pem instead of key.",
+            )
+        if self.revocations is not None and self.authorities is None:
+            raise wrong("revocations without authorities say nothing", "Name the authorities, too.")
+        return self
+
+
+class NodeTlsSection(_TlsSection):
+    """A second port that speaks TLS, with rules of its own. 2762 is the port registered for DICOM over TLS."""
+
+    host: Host | None = None
+    port: Port = 2762
+    client_certificates: bool = True
+    allow: tuple[AllowSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.certificate is None:
+            raise wrong("a port with TLS needs a certificate", "Name certificate and key, both as PEM files.")
+        if self.client_certificates and self.authorities is None:
+            raise wrong(
+                "client certificates are wanted, but none can be verified",
+                "Name the authorities that signed them, or write client_certificates = false.",
+            )
+        return self
+
+
+class DestinationTlsSection(_TlsSection):
+    """How a PACS is called over TLS."""
+
+    server_name: Host | None = None
+    verify_name: bool = True
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> Self:
+        if self.authorities is None:
+            raise wrong(
+                "the PACS's certificate cannot be verified",
+                "Name as authorities the PEM file of who signed it, or the certificate itself.",
+            )
+        return self

@@ -36,8 +36,9 @@ def load_settings(file: Path | None = None) -> Settings:
     Raises Misconfigured that lists every error: file or variable, key, reason, fix.
     """
     file = (file or default_file()).resolve()
-    wrong = list(_unknown_variables())
-    merged = _resolved(_merged(read_toml(file), _environment()), file.parent)
+    table = read_toml(file)
+    wrong = [*_unknown_variables(), *_secrets_in(table, file)]
+    merged = _resolved(_merged(table, _environment()), file.parent)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -65,6 +66,16 @@ def _unknown_variables() -> Iterator[str]:
             yield f"Environment variable {name}: no section [{section}]. Fix: unset it, or use one of: {known}."
 
 
+def _secrets_in(data: Any, file: Path, place: str = "") -> Iterator[str]:
+    """Private keys stand in files of their own, or in the environment; a configuration file gets around."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        where = f"{place}{key}"
+        if key == "key_pem":
+            yield f"{file}: {where}: a private key. Fix: Write it to a file named by key, or set it by environment."
+        yield from _secrets_in(value, file, f"{where}.")
+
+
 def _merged(base: Any, over: Any) -> Any:
     """``over`` laid upon ``base``; a dictionary of "0", "1", ... upon a list changes those of its items."""
     if isinstance(base, dict) and isinstance(over, dict):
@@ -88,15 +99,20 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
         ("pathways", "chest_film", "reference"): lambda value: str(find_table(value, folder, "references")),
         ("pathways", "chest_film", "thresholds"): lambda value: str(find_table(value, folder, "thresholds")),
     }
+    for file in ("certificate", "key", "authorities", "revocations"):
+        for section in (("node", "tls"), ("destinations", "*", "tls")):
+            places[(*section, file)] = lambda value: str(folder / value)
     for place, resolve in places.items():
         merged = _changed(merged, place, resolve)
     return merged
 
 
 def _changed(data: Any, place: tuple[str, ...], change: Callable[[str], str]) -> Any:
-    """A copy of ``data`` with the text at ``place`` changed; as it was where there is none."""
+    """A copy of ``data`` with the text at ``place`` changed ("*": in every item); as it was where there is none."""
     if not place:
         return change(data) if isinstance(data, str) and data else data
+    if isinstance(data, list) and place[0] == "*":
+        return [_changed(item, place[1:], change) for item in data]
     if not isinstance(data, dict) or place[0] not in data:
         return data
     return {**data, place[0]: _changed(data[place[0]], place[1:], change)}

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from screening_node.errors import Misconfigured
 from screening_node.reporting import sentence as sentences
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Kind
-from screening_node.settings.access import AllowSection
+from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
@@ -78,6 +78,21 @@ class NodeSection(Section):
     port: Port = 11112
     max_associations: Annotated[int, Field(ge=1, le=1000)] = 32
     allow: tuple[AllowSection, ...] = ()
+    plain: bool = True
+    tls: NodeTlsSection | None = None
+
+    @model_validator(mode="after")
+    def _ports(self) -> NodeSection:
+        if not self.plain and self.tls is None:
+            raise wrong("the node listens nowhere", "Leave plain out, or add [node.tls].")
+        if self.plain and self.tls is not None and self.tls.port == self.port:
+            raise wrong(f"port {self.port} is plain and TLS", "Give [node.tls] a port of its own, or plain = false.")
+        return self
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Where the node listens: the plain port, the one with TLS, or both."""
+        return ((self.port,) if self.plain else ()) + ((self.tls.port,) if self.tls is not None else ())
 
 
 class SrClass(StrEnum):
@@ -100,6 +115,7 @@ class DestinationSection(Section):
     ae_title: AeTitle
     host: Host
     port: Port
+    tls: DestinationTlsSection | None = None
     sr: SrClass = SrClass.THREE_D
     objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = (Kind.SR,)
 
@@ -272,4 +288,4 @@ class Settings(BaseSettings):
 def _is_node(destination: DestinationSection, node: NodeSection) -> bool:
     """Whether sending there would send to ourselves."""
     here = destination.host == node.host or {destination.host, node.host} <= _EVERYWHERE
-    return here and destination.port == node.port
+    return here and destination.port in node.ports

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 from cli.site_config import CONFIG
 from integration import peers
 from typer.testing import CliRunner
@@ -117,6 +118,40 @@ def test_who_was_turned_away_lately_is_counted(site: Path) -> None:
     store.close()
     _, found = examined(site)
     assert found["callers"]["message"].startswith("2 refusals")
+
+
+def with_tls(site: Path, certificate: Path, key: Path, authorities: Path) -> None:
+    configure(site)
+    files = f'certificate = "{certificate}"\nkey = "{key}"\nauthorities = "{authorities}"\n'
+    site.write_text(site.read_text() + f"[node.tls]\nport = {peers.free_port()}\n{files}")
+
+
+def test_certificates_that_end_soon_are_said(site: Path, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    for ends, state in ((90, "ok"), (9, "warn"), (-1, "fail")):
+        pair = authority.issue("node", ends=dt.timedelta(days=ends))
+        with_tls(site, pair.certificate, pair.key, authority.certificate)
+        _, found = examined(site)
+        assert found["certificates of node.tls"]["state"] == state
+        assert found["TLS port"]["state"] == "ok"
+
+
+def test_a_private_key_that_others_may_read_is_said(site: Path, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    pair = authority.issue("node")
+    pair.key.chmod(0o644)
+    with_tls(site, pair.certificate, pair.key, authority.certificate)
+    _, found = examined(site)
+    assert found["certificates of node.tls"]["fix"] == f"chmod 600 {pair.key}"
+
+
+def test_certificates_that_cannot_be_used_fail(site: Path, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    pair = authority.issue("node")
+    with_tls(site, pair.certificate, tmp_path / "absent.key", authority.certificate)
+    code, found = examined(site)
+    assert (code, found["tls"]["state"]) == (1, "fail")
+    assert "absent.key" in found["tls"]["message"]
 
 
 def test_a_wrong_configuration_is_one_finding_for_each_error(site: Path) -> None:

@@ -181,6 +181,64 @@ def test_an_impossible_caller_is_refused(site: Path, entry: str, key: str, hint:
     assert hint in message.split("Fix: ")[1]
 
 
+TLS = """
+[node.tls]
+certificate = "tls/node.pem"
+key = "/etc/tls/node.key"
+authorities = "tls/ca.pem"
+"""
+
+
+def test_the_files_of_tls_are_relative_to_the_file(site: Path) -> None:
+    section = load(site, new=TLS).node.tls
+    assert section is not None
+    assert (section.port, section.client_certificates) == (2762, True)
+    assert section.certificate == site / "tls/node.pem"
+    assert section.key == Path("/etc/tls/node.key")
+    destination = load(site, "port = 104", 'port = 104\ntls = {authorities = "tls/pacs.pem"}').destinations[0]
+    assert destination.tls is not None
+    assert destination.tls.authorities == site / "tls/pacs.pem"
+    assert destination.tls.verify_name
+
+
+def test_a_key_by_environment_stays_secret(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENING_NODE__NODE__TLS__KEY_PEM", "-----BEGIN SECRET-----\nabc\n")
+    settings = load(site, new=TLS.replace('key = "/etc/tls/node.key"\n', ""))
+    assert settings.node.tls is not None
+    assert settings.node.tls.key_pem is not None
+    assert settings.node.tls.key_pem.get_secret_value().endswith("abc\n")
+    assert "SECRET" not in repr(settings) + str(settings.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "hint"),
+    [
+        ('key = "/etc/tls/node.key"', "", "node.tls", "key_pem"),
+        ('certificate = "tls/node.pem"\n', "", "node.tls", "certificate and key"),
+        ('authorities = "tls/ca.pem"', "", "node.tls", "client_certificates = false"),
+        ('authorities = "tls/ca.pem"', 'revocations = "x.pem"', "node.tls", "authorities"),
+        ("[node.tls]", "[node.tls]\nport = 11112", "node", "a port of its own"),
+        ("[node.tls]", "[node.tls]\nchipers = 1", "node.tls.chipers", "Known keys: allow, authorities"),
+        ("[node.tls]", '[node.tls]\nkey_pem = "secret"', "node.tls.key_pem", "by environment"),
+        (TLS, "[node.tsl]\n", "node.tsl", "Did you mean tls?"),
+    ],
+)
+def test_tls_that_cannot_work_is_refused(site: Path, old: str, new: str, key: str, hint: str) -> None:
+    message = refused(site, new=TLS.replace(old, new))
+    line = next(line for line in message.splitlines() if f": {key}: " in line)
+    assert hint in line
+    assert "secret" not in message.replace("secrets", "")
+
+
+def test_a_node_that_listens_nowhere_is_refused(site: Path) -> None:
+    assert "listens nowhere" in refused(site, "port = 11112", "port = 11112\nplain = false")
+    assert load(site, "port = 11112", "port = 2762\nplain = false\n" + TLS).node.ports == (2762,)
+
+
+def test_a_destination_with_tls_has_to_be_verifiable(site: Path) -> None:
+    assert "cannot be verified" in refused(site, "port = 104", "port = 104\ntls = {}")
+
+
 def test_two_destinations_of_one_name_are_refused(site: Path) -> None:
     twice = '[[destinations]]\nname = "pacs"\nae_title = "P2"\nhost = "192.0.2.2"\nport = 104\n'
     assert "more than one is named pacs" in refused(site, new=twice)
