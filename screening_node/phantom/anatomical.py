@@ -201,7 +201,7 @@ def _camera(rng: np.random.Generator, kind: str, long_side: int | None, figure: 
 
 def _collimation(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[slice, slice]:
     """The part of the film that the shutters leave open: all of it on three films of four."""
-    cuts = rng.uniform(0.0, 0.045, 4) * (rng.random(4) < 0.6) * (rng.random() < 0.25)
+    cuts = rng.uniform(0.0, [0.045, 0.015, 0.04, 0.04]) * (rng.random(4) < 0.6) * (rng.random() < 0.25)
     rows, columns = shape
     return (
         slice(int(cuts[0] * rows), rows - int(cuts[1] * rows)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -178,6 +179,7 @@ def _frame(centre: Points, up: Points) -> tuple[Points, Points, Points]:
     return tangent, np.cross(tangent, upright), upright
 
 
+@lru_cache(maxsize=64)
 def _superellipse(around: int, exponent: float) -> tuple[Points, Points]:
     """Unit superellipse, its area made that of the smooth curve: a polygon inside a curve is too small."""
     angle = 2 * np.pi * np.arange(around) / around + np.pi / around

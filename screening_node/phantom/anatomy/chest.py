@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from screening_node.phantom.anatomy import ribs, spine
 from screening_node.phantom.anatomy.figure import LEFT, RIGHT, Figure
@@ -36,6 +37,7 @@ class Chest:
     organs: tuple[Shape, ...] = field(repr=False)
     dome: float
     density: float
+    seed: int
 
     def air(self, rays: Rays, filled: tuple[Stretch, ...] = ()) -> Grid:
         """Path through lungs in mm; ``filled`` stretches (an effusion) are no lung."""
@@ -47,7 +49,17 @@ class Chest:
             blocked = [(a[window], b[window]) for a, b in filled]
             path[window] += np.maximum(inside[1] - inside[0], 0) * part.stretch
             path[window] -= joined(part, [*self.organs, *blocked], within=[inside])
-        return path
+        return path * self._mottle(rays)
+
+    def _mottle(self, rays: Rays) -> Grid:
+        """Lungs are not even: small vessels and lobules beyond the tree's reach, some per cent of the air."""
+        rng = np.random.default_rng([self.seed, 34])
+        shape = rays.stretch.shape
+        mottle = np.ones(shape)
+        for reach, amount in ((0.7, 0.02), (1.8, 0.016), (9.0, 0.03)):
+            noise = ndimage.gaussian_filter(rng.standard_normal(shape), reach, truncate=3)
+            mottle += amount * noise / noise.std()
+        return mottle
 
     def is_lung(self, points: Points, side: int) -> npt.NDArray[np.bool_]:
         """Which of the points (n, 3) lie in a lung."""
@@ -72,6 +84,7 @@ def build_chest(figure: Figure) -> Chest:
         cavities=(_cavity(figure, LEFT), _cavity(figure, RIGHT)),
         organs=organs,
         dome=dome,
+        seed=figure.patient.seed,
         density=float(np.clip(rng.normal(0.25, 0.035) - 0.012 * inspiration, 0.15, 0.38)),
     )
 
@@ -89,7 +102,7 @@ def _cavity(figure: Figure, side: int) -> Stack:
     apex = top + rise * (level[0] - top)
     round_edge = edge[0] * np.sqrt(1 - (1 - rise) ** 2)
     heights = np.concatenate([apex, level, [level[-1] + 60 * size]])
-    deep = np.interp(heights / size, [-8, 14, 30, 60, 100, 150, 220, 320], [8, 26, 42, 62, 78, 86, 90, 88])
+    deep = np.interp(heights / size, [-8, 14, 30, 60, 100, 150, 220, 320], [8, 26, 42, 62, 78, 86, 88, 76])
     deep = deep * np.minimum(1, np.sqrt(np.clip((heights - top) / (30 * size), 0, 1)) + 0.02)
     back = np.array([spine.depth_of_spine(figure, y / size) - 16 for y in heights])
     return Stack(
@@ -127,9 +140,9 @@ def _diaphragm(figure: Figure, dome: float, rng: np.random.Generator) -> Iterato
         heights=[(dome + y) * size for y in (-24, 6, 40, 220)],
         centre_x=[spine.sway(figure, dome + y) * size for y in (-24, 6, 40, 220)],
         centre_z=[-36 * size] * 4,
-        half_x=[x * size for x in (16, 27, 38, 46)],
-        half_z=[56 * size] * 4,
-        exponent=2.4,
+        half_x=[x * size for x in (12, 22, 28, 33)],
+        half_z=[52 * size] * 4,
+        exponent=2.0,
     )
     yield Ellipsoid(centre=(4 * size, (dome + 44) * size, 34 * size), half=(80 * size, 46 * size, 80 * size))
 
@@ -178,7 +191,7 @@ def _heart(figure: Figure, dome: float, rng: np.random.Generator) -> Iterator[Sh
     yield part(-15, -30, 34, (22, 52, 40), 0.06)
     yield part(6, -34, 10, (38, 30, 34))
     yield part(22, -50, 36, (25, 36, 38), 0.35)
-    yield part(62, 32, 62, (34, 16, 28), 0.5)
+    yield part(60, 25, 60, (27, 14, 24), 0.6)
 
 
 def _great_vessels(figure: Figure, rng: np.random.Generator) -> Iterator[Shape]:
@@ -214,11 +227,11 @@ def _great_vessels(figure: Figure, rng: np.random.Generator) -> Iterator[Shape]:
 
 
 def waterline(figure: Figure, rays: Rays, side: int, height: float, chest: Chest) -> Stretch:
-    """Everything of one side below a fluid level that climbs along the chest wall (a meniscus)."""
-    cavity = chest.cavities[0 if side == LEFT else 1]
-    low, high = cavity.cross(rays)
-    depth = 20 * figure.size
-    x, y = rays.at(depth, 0), rays.at(depth, 1)
-    climb = 34 * figure.size * np.clip(side * x / (125 * figure.size), 0, 1) ** 4
-    under = y > height * figure.size - climb
-    return np.where(under, low, 0.0), np.where(under, high, 0.0)
+    """What an effusion fills of one side: deep at the back, thin at its upper rim, climbing along the chest wall."""
+    low, high = chest.cavities[0 if side == LEFT else 1].cross(rays)
+    size = figure.size
+    depth = 20 * size
+    across, y = side * rays.at(depth, 0) / size, rays.at(depth, 1) / size
+    climb = 40 * np.clip(across / 125, 0, 1) ** 3
+    filled = np.clip((y - height + climb) / 46, 0, 1) * np.clip((across - 6) / 34, 0, 1)
+    return low, low + np.maximum(high - low, 0) * filled * (2 - filled)

@@ -193,15 +193,18 @@ def joined(rays: Rays, shapes: Sequence[Shape | Stretch], within: Sequence[Stret
     """Path in mm through the union of shapes, (rows, columns); inside the (disjoint) stretches ``within``, if any."""
     crossings = [shape if isinstance(shape, tuple) else shape.cross(rays) for shape in shapes]
     if not within:
-        return _union(crossings) * rays.stretch
+        return _union(crossings, rays.stretch.shape) * rays.stretch
     total = np.zeros(rays.stretch.shape)
     for low, high in within:
-        total += _union([(np.maximum(a, low), np.minimum(b, high)) for a, b in crossings])
+        total += _union([(np.maximum(a, low), np.minimum(b, high)) for a, b in crossings], total.shape)
     return total * rays.stretch
 
 
-def _union(crossings: Sequence[Stretch]) -> Grid:
+def _union(crossings: Sequence[Stretch], shape: tuple[int, ...]) -> Grid:
     """Length of the union of stretches: sorted by entry, each adds what lies beyond all before it."""
+    crossings = [crossing for crossing in crossings if (crossing[1] > crossing[0]).any()]
+    if len(crossings) < 2:
+        return sum((np.maximum(b - a, 0) for a, b in crossings), start=np.zeros(shape))
     low = np.stack([a for a, _ in crossings])
     high = np.stack([np.maximum(a, b) for a, b in crossings])
     order = np.argsort(low, axis=0)

@@ -94,9 +94,9 @@ def _scapula(figure: Figure, side: int, region: str) -> Iterator[Bone]:
     ridge = smooth(place((108, 34, -80), (130, 18, -74), (150, 2, -52), (166, -8, -26), (170, -4, -10)), 20)
     yield tube(ridge, np.array([2.5, 4, 5.5, 7.5, 8.5, 7]) * size, np.array([3, 3.2, 3.6, 5, 8, 6]) * size, stuff=stuff)
     yield ball(place((162, 32, -24))[0], (5.0 * size, 17 * size, 12 * size), stuff=stuff, around=14)
-    beak = smooth(place((152, 24, -26), (144, 14, -10), (146, 15, 4), (154, 22, 14)), 14)
+    beak = smooth(place((152, 26, -27), (144, 18, -14), (143, 19, -2), (147, 25, 7), (153, 33, 12)), 14)
     yield tube(
-        beak, np.array([8, 7, 5.5, 4.6]) * size, np.array([8, 7, 6, 5]) * size, stuff=stuff, up=(0, 1, 0.3), ends=(5, 5)
+        beak, np.array([8, 7, 5.5, 4.6]) * size, np.array([8, 7, 6, 5]) * size, stuff=stuff, up=(1, 0, 0.3), ends=(6, 5)
     )
 
 

@@ -27,7 +27,7 @@ def vessels(figure: Figure, chest: Chest) -> Iterator[Points]:
             continue
         root = np.array([side * _HILUM[0], _HILUM[1], _HILUM[2]]) * figure.size
         starts, ends, served = _tree(root, leaves, rng)
-        yield _rings(starts, ends, 0.62 * served**0.37 * figure.size, rng)
+        yield _rings(starts, ends, 0.72 * served**0.345 * figure.size, rng)
 
 
 def airway(figure: Figure) -> Iterator[tuple[Points, float]]:
@@ -75,7 +75,7 @@ def _tree(root: Points, leaves: Points, rng: np.random.Generator) -> tuple[Point
         if len(mine) == 1:
             branches.append((knot, points[0], 1))
             continue
-        spread = np.argmax(points.std(axis=0))
+        spread = np.argmax(np.ptp(points, axis=0))
         order = mine[np.argsort(points[:, spread])]
         cut = int(len(order) * rng.uniform(0.38, 0.62)) or 1
         for half in (order[:cut], order[cut:]):

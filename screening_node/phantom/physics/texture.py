@@ -16,7 +16,7 @@ from screening_node.phantom.anatomy.bone import Grain
 from screening_node.phantom.physics.grids import Array, spread
 
 _CENTRE, _BANDWIDTH = 0.78, 0.62
-#: Two tiles whose sides share no small multiple: their sum does not repeat on a film.
+#: On large films two tiles whose sides share no small multiple: their sum does not repeat on a film.
 _TILES = ((1024, 972), (864, 1125))
 
 
@@ -32,10 +32,13 @@ def grain(
     ``variances`` in (g/cm2)2 by direction, coarser than the film where memory matters; ``qualities`` is each
     direction's mean q.
     """
-    tiles = [_tile_spectra(size, qualities, spacing, rng) for size in _TILES]
+    sizes = (
+        _TILES if max(shape) > min(_TILES[0]) else (tuple(scipy.fft.next_fast_len(side, real=True) for side in shape),)
+    )
+    tiles = [_tile_spectra(size, qualities, spacing, rng) for size in sizes]
     total = np.zeros(shape, np.float32)
     for direction, variance in variances.items():
-        strength = spread(np.sqrt(np.maximum(variance, 0) / len(_TILES)), shape)
+        strength = spread(np.sqrt(np.maximum(variance, 0) / len(tiles)), shape)
         noise = np.zeros(shape, np.float32)
         for tile in tiles:
             noise += _tiled(tile[direction], shape)

@@ -42,7 +42,7 @@ def draw_processing(rng: np.random.Generator) -> Processing:
         low=float(rng.uniform(0.3, 3.0)),
         high=float(rng.uniform(97.5, 99.7)),
         slope=float(rng.uniform(3.0, 4.6)),
-        middle=float(rng.uniform(0.46, 0.62)),
+        middle=float(rng.uniform(0.50, 0.70)),
         bits=int(rng.choice([10, 12, 12, 12, 14])),
         monochrome1=bool(rng.random() < 0.35),
     )
@@ -63,7 +63,7 @@ def _shown(log_signal: Array, processing: Processing) -> npt.NDArray[np.uint16]:
     low, high = np.percentile(body if body.size > 500 else sample, [processing.low, processing.high])
     image -= np.float32(low)
     image *= np.float32(1 / max(float(high - low), 1e-6))
-    ends = 1 / (1 + np.exp(-processing.slope * (np.array([-0.22, 1.12]) - processing.middle)))
+    ends = 1 / (1 + np.exp(-processing.slope * (np.array([-0.22, 1.20]) - processing.middle)))
     image -= np.float32(processing.middle)
     image *= np.float32(-processing.slope)
     curve = np.float32(1) / (1 + np.exp(np.clip(image, -30, 30)))
