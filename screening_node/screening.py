@@ -35,6 +35,7 @@ from screening_node.queue import queue
 from screening_node.queue.job import Job
 from screening_node.queue.retry import describe, where
 from screening_node.reporting.kinds import Kind, ObjectSet, SopReference, Wanted
+from screening_node.reporting.picture import Picture
 from screening_node.reporting.reporter import Report
 from screening_node.store import alarms, records
 from screening_node.store.archive import Archive
@@ -59,10 +60,12 @@ class Reporter(Protocol):
         at: dt.datetime,
         revision: int,
         wanted: Iterable[Wanted],
+        picture: Callable[[], Picture | None] = lambda: None,
     ) -> Mapping[Wanted, Report]:
         """The objects about the film at ``source_path``; the same arguments give the same bytes.
 
-        What has nothing to show of this result, such as a key object without an alarm, is left out.
+        What has nothing to show of this result, such as a key object without an alarm, is left out. ``picture`` is
+        asked where a page is to be drawn: the decoded film, so that it is not decoded again.
         """
 
 
@@ -131,7 +134,7 @@ class Screening:
         """Estimate, conclude and commit; for each job an error, or None once it is settled."""
         answers = self._answers([prepared for _, prepared in batch])
         return [
-            answer if isinstance(answer, Exception) else self._settle(job, prepared.exam, answer)
+            answer if isinstance(answer, Exception) else self._settle(job, prepared, answer)
             for (job, prepared), answer in zip(batch, answers, strict=True)
         ]
 
@@ -144,7 +147,8 @@ class Screening:
             answers |= dict(zip(mine, given, strict=True))
         return [answers[place] for place in range(len(batch))]
 
-    def _settle(self, job: Job, exam: Exam, answer: Estimate | Refusal) -> Exception | None:
+    def _settle(self, job: Job, prepared: Prepared, answer: Estimate | Refusal) -> Exception | None:
+        exam = prepared.exam
         try:
             result = conclude(
                 self._pathway(exam),
@@ -153,17 +157,18 @@ class Screening:
                 reference=self._reference,
                 thresholds=self._thresholds,
             )
-            self._commit(job, exam, result)
+            self._commit(job, prepared, result)
         except Exception as error:  # one exam's failure is not its neighbour's
             return error
         return None
 
-    def _commit(self, job: Job, exam: Exam, result: ScreeningResult) -> None:
+    def _commit(self, job: Job, prepared: Prepared, result: ScreeningResult) -> None:
         """Report and commit. What the report says of the alarm is still true when it is committed."""
+        exam = prepared.exam
         for _ in range(_DECISIONS):
             with self._store.read() as tx:
                 verdict = self._verdict(tx, job, exam, result)
-            reports = self._reports(exam, result, verdict)
+            reports = self._reports(prepared, result, verdict)
             with self._store.begin() as tx:
                 alarms.lock_patient(tx, exam.patient_key)
                 if records.exam(tx, exam.id, lock=True).paths != exam.paths:
@@ -198,18 +203,31 @@ class Screening:
             owed=records.owed(tx, current.id),
         )
 
-    def _reports(self, exam: Exam, result: ScreeningResult, verdict: Verdict) -> list[Outgoing]:
+    def _reports(self, prepared: Prepared, result: ScreeningResult, verdict: Verdict) -> list[Outgoing]:
         """Build the reports, each once, and keep them in the archive, before anything says that they exist."""
         orders = self._orders(verdict) if self._is_reported(result) else []
         if not orders:
             return []
-        source = self._archive.existing(exam.paths[0])
-        wanted = dict.fromkeys(order for _, order in orders)
-        reports = self._reporter.reports(source, result, verdict.alarm, verdict.at, verdict.revision, wanted)
+        source = self._archive.existing(prepared.exam.paths[0])
+        reports = self._reporter.reports(
+            source,
+            result,
+            verdict.alarm,
+            verdict.at,
+            verdict.revision,
+            wanted=dict.fromkeys(order for _, order in orders),
+            picture=lambda: self._picture(prepared),
+        )
         paths = {
             order: self._archive.keep_report(report.data, report.sop_instance_uid) for order, report in reports.items()
         }
         return [_outgoing(name, reports[order], paths[order]) for name, order in orders if order in reports]
+
+    def _picture(self, prepared: Prepared) -> Picture | None:
+        """The film as it was decoded; None where it was refused before that."""
+        if isinstance(prepared.work, Refusal):
+            return None
+        return self._pathway(prepared.exam).picture(prepared.work)
 
     def _orders(self, verdict: Verdict) -> list[tuple[str, Wanted]]:
         """What is still to be made, and for which destination."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from builders import IDENTITY
 
 from screening_node.domain.alarm import AlarmDecision, ThresholdSet
@@ -24,6 +25,7 @@ from screening_node.domain.result import (
 )
 from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.reporting.kinds import Kind, SopReference, Wanted
+from screening_node.reporting.picture import Picture
 from screening_node.reporting.reporter import Report
 
 REFERENCE = ReferenceTable(
@@ -59,6 +61,9 @@ class ScriptedPathway:
             return Refusal(code=RefusalCode.OWN_OBJECT, text="Our own report.")
         return says
 
+    def picture(self, work: str) -> Picture:
+        return np.full((2, 2), len(work), dtype=np.uint8)
+
     def judge(self, batch: Sequence[str]) -> list[Estimate | Refusal]:
         self.batches.append(len(batch))
         if "poison" in batch:
@@ -87,6 +92,7 @@ class WritingReporter:
     def __init__(self) -> None:
         self.calls: list[tuple[AlarmDecision, dt.datetime, int, SopReference | None]] = []
         self.asked: list[Wanted] = []
+        self.picture: Picture | None = None
         self.hook: Callable[[], None] = lambda: None
 
     def reports(
@@ -97,10 +103,12 @@ class WritingReporter:
         at: dt.datetime,
         revision: int,
         wanted: Iterable[Wanted],
+        picture: Callable[[], Picture | None] = lambda: None,
     ) -> Mapping[Wanted, Report]:
         asked = list(wanted)
         self.calls.append((alarm, at, revision, asked[0].previous))
         self.asked = asked
+        self.picture = picture()
         said = [source_path.name, result.sha256, alarm.status, alarm.reason, revision]
         self.hook()
         return {each: self._report(each, said, at) for each in asked if each.kind is not Kind.KO or result.crossed}

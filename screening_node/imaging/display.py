@@ -12,10 +12,13 @@ from PIL import Image
 
 from screening_node.errors import UnreadableObject
 from screening_node.imaging import header, pixels
+from screening_node.imaging.pyramid import Pyramid
 from screening_node.imaging.quiet import quietly
 
 #: Pixels along the longer side of a display copy.
 LONGEST_SIDE = 1600
+#: The same for the page that goes to PACS: more than its Secondary Capture shows, for a close look at the PDF.
+PAGE_SIDE = 700
 #: Grey values outside are shown black and white: collimator edges and markers would flatten the rest.
 _SHOWN_PERCENT = (0.5, 99.5)
 
@@ -31,6 +34,12 @@ def display_png(path: Path, longest_side: int = LONGEST_SIDE) -> bytes:
 def shown(film: NDArray[np.float32], longest_side: int = LONGEST_SIDE) -> NDArray[np.uint8]:
     """Decoded grey values (rows, columns), bone bright, shrunk and windowed for the eye."""
     return _windowed(_shrunk(film, longest_side))
+
+
+def page_picture(pyramid: Pyramid) -> NDArray[np.uint8]:
+    """A film that is in memory, as a page shows it: from the smallest level that has enough pixels."""
+    enough = [level for level in pyramid.levels if max(level.shape) >= PAGE_SIDE]
+    return shown(enough[-1] if enough else pyramid.levels[0], PAGE_SIDE)
 
 
 def stored_size(path: Path) -> tuple[int, int] | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import Estimate, ModelIdentity, Refusal
 
@@ -29,6 +32,9 @@ class Pathway(Protocol[PreparedT]):
 
     def prepare(self, exam: ExamFiles) -> PreparedT | Refusal:
         """Check headers, decode, normalise: all that needs no network."""
+
+    def picture(self, work: PreparedT) -> NDArray[np.uint8] | None:
+        """What was prepared, for people: (rows, columns), bone bright, small; None where it is no single image."""
 
     def judge(self, batch: Sequence[PreparedT]) -> list[Estimate | Refusal]:
         """Run the networks over a batch; one answer for each member, in order."""

@@ -6,7 +6,6 @@ import datetime as dt
 
 import numpy as np
 import pypdfium2
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from screening_node.reporting import page
@@ -14,11 +13,10 @@ from screening_node.reporting.composite import composite, date, time
 from screening_node.reporting.items import sop_reference
 from screening_node.reporting.kinds import SOP_CLASSES, Kind
 from screening_node.reporting.measurement_report import Statement
+from screening_node.reporting.picture import Picture
 
 #: Pixels for each point of the page: 1263 x 893, which fills a viewport and keeps small print legible.
 _SCALE = 1.5
-
-Picture = NDArray[np.uint8]
 
 
 def secondary_capture(

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from screening_node.domain.alarm import AlarmDecision
 from screening_node.domain.result import ScreeningResult
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.reporting import capture, composite, document, key_object, picture, softcopy, source, uids
+from screening_node.reporting import capture, composite, document, key_object, softcopy, source, uids
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, SR_CLASSES, Kind, SopReference, Wanted
 from screening_node.reporting.measurement_report import Statement
+from screening_node.reporting.picture import Picture, of_file
 from screening_node.reporting.sentence import Sentences
 from screening_node.reporting.source import SourceFilm
 
@@ -44,12 +43,14 @@ class _Subject:
     statement: Statement
     path: Path
     header: Dataset
+    given: Callable[[], Picture | None]
     at: dt.datetime
 
     @cached_property
-    def picture(self) -> NDArray[np.uint8] | None:
-        """The film for the page; decoded only where a page is wanted, and once for all of them."""
-        return picture.of_file(self.path)
+    def picture(self) -> Picture | None:
+        """The film for the page, once for all pages; decoded only where nobody has done so."""
+        given = self.given()
+        return of_file(self.path) if given is None else given
 
 
 class Reporter:
@@ -99,6 +100,7 @@ class Reporter:
         at: dt.datetime,
         revision: int,
         wanted: Iterable[Wanted],
+        picture: Callable[[], Picture | None] = lambda: None,
     ) -> Mapping[Wanted, Report]:
         """The objects about the film in ``source_path``; those for which there is nothing to show are left out.
 
@@ -109,6 +111,7 @@ class Reporter:
             at: the job's stored time (aware), which every date and time of the objects derives from.
             revision: 1, or one more than that of the result which this one replaces.
             wanted: what to make.
+            picture: the film for the page, where it is decoded already; asked only where a page is wanted.
         """
         header = source.header_of(source_path)
         film = source.normalise(header)
@@ -121,7 +124,9 @@ class Reporter:
             revision=revision,
             sentence=self._sentences.say(result, alarm),
         )
-        subject = _Subject(statement=statement, path=source_path, header=header, at=_local(at, film, self._zone))
+        subject = _Subject(
+            statement=statement, path=source_path, header=header, given=picture, at=_local(at, film, self._zone)
+        )
         made = ((each, self._made(subject, each)) for each in wanted)
         return {each: report for each, report in made if report is not None}
 

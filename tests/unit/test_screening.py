@@ -363,6 +363,15 @@ def test_each_destination_gets_its_own_objects_and_each_is_made_once(bench: Benc
     assert (len(pages), len(reports)) == (1, 2)
 
 
+def test_the_reporter_is_given_the_film_that_was_decoded(bench: Bench) -> None:
+    bench.film(THIN)
+    bench.run()
+    assert bench.reporter.picture is not None
+    bench.film("refuse")
+    bench.run()
+    assert bench.reporter.picture is None, "it was refused before it was decoded"
+
+
 def test_what_has_nothing_to_show_is_owed_to_nobody(bench: Bench) -> None:
     bench.film(HEALTHY)
     assert bench.run(bench.screening(destinations={"pacs": ObjectSet(kinds=(Kind.KO, Kind.SR))})) == [None]

@@ -26,6 +26,7 @@ from screening_node.domain.result import (
     Roi,
 )
 from screening_node.errors import BundleInvalid, UnreadableObject, UnreadablePixels
+from screening_node.imaging.display import page_picture
 from screening_node.imaging.pixels import decode, read
 from screening_node.imaging.pyramid import Pyramid, build_pyramid
 from screening_node.networks.normalise import normalise
@@ -134,6 +135,10 @@ class ChestFilmPathway:
             return Refusal(code=RefusalCode.PIXELS_UNREADABLE, text=error.message)
         pyramid = build_pyramid(film.pixels)
         return gate.check_pixels(pyramid, film.spacing_mm, self._limits) or self._prepared(pyramid, film.spacing_mm)
+
+    def picture(self, work: PreparedFilm) -> NDArray[np.uint8]:
+        """The film as a page shows it."""
+        return page_picture(work.pyramid)
 
     def judge(self, batch: Sequence[PreparedFilm]) -> list[Estimate | Refusal]:
         """Landmarks, gate, crops and estimates of a batch, in order."""

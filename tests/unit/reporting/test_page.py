@@ -175,6 +175,16 @@ def test_what_the_capture_is(tmp_path: Path) -> None:
     assert "NOT FOR DIAGNOSTIC USE" in shown.SeriesDescription
 
 
+def test_a_film_that_is_decoded_already_is_not_decoded_again(tmp_path: Path) -> None:
+    film = cases.film_file(tmp_path / "film.dcm")  # without pixels: what is shown can only be what is given
+    wanted = Wanted(kind=Kind.SC, sop_class_uid=SOP_CLASSES[Kind.SC])
+    given = np.full((330, 300), 200, dtype=np.uint8)
+    reports = REPORTER.reports(film, cases.result(), cases.RAISED, cases.AT, 1, [wanted], lambda: given)
+    shown = dcmread(io.BytesIO(reports[wanted].data))
+    pixels = np.frombuffer(shown.PixelData, np.uint8)[: shown.Rows * shown.Columns * 3].reshape(shown.Rows, -1, 3)
+    assert abs(int(np.median(pixels[200:695, 42:492])) - 200) <= 2
+
+
 def test_a_film_that_cannot_be_decoded_leaves_the_picture_out(tmp_path: Path) -> None:
     first, _ = pages(tmp_path, cases.refused(RefusalCode.PIXELS_UNREADABLE))
     assert "No picture to show" in first
