@@ -30,7 +30,7 @@ INTENDED_USE = (
     "Showing and testing the node's whole route on synthetic films. Not for clinical use: the weights have never seen "
     "a real film."
 )
-LIMITS_OF_USE = "Phantom-trained research weights. Not for clinical use. A single film never rules disease out."
+LIMITS_OF_USE = "Phantom-trained, not for clinical use. A single film never rules disease out."
 #: Stands in the card until the residual SD has been measured.
 _UNMEASURED_SD = 0.15
 _LEAST_SD = 0.005
