@@ -159,8 +159,9 @@ def _spread(value: float | Sequence[float] | Points, place: Points) -> Points:
 
 def _along(values: Points, line: Points, place: Points) -> Points:
     """Values (n, 3) that belong to the points of a line, at the stations."""
-    at = place * _travelled(line)[-1]
-    return np.stack([np.interp(at, _travelled(line), values[:, axis]) for axis in range(3)], axis=1)
+    travelled = _travelled(line)
+    at = place * travelled[-1]
+    return np.stack([np.interp(at, travelled, values[:, axis]) for axis in range(3)], axis=1)
 
 
 def _travelled(line: Points) -> Points:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -56,8 +57,12 @@ def sway(figure: Figure, y: float) -> float:
 
 def depth_of_spine(figure: Figure, y: float) -> float:
     """Front-to-back place of the spine's body centres at height y, mm at size 1."""
-    heights, depths = zip(*_BENDS, strict=True)
-    return float(_BASE_Z + figure.posture.kyphosis * (CubicSpline(heights, depths)(y) - _BASE_Z))
+    return float(_BASE_Z + figure.posture.kyphosis * (_bends()(y) - _BASE_Z))
+
+
+@lru_cache(maxsize=1)
+def _bends() -> CubicSpline:
+    return CubicSpline(*zip(*_BENDS, strict=True))
 
 
 def bones(figure: Figure) -> Iterator[Bone]:
