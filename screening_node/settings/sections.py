@@ -6,6 +6,7 @@ not get another silently. Every check here is one that needs no network and chan
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -118,6 +119,15 @@ class DestinationSection(Section):
     tls: DestinationTlsSection | None = None
     sr: SrClass = SrClass.THREE_D
     objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = (Kind.SR,)
+
+    @field_validator("objects", mode="before")
+    @classmethod
+    def _from_environment(cls, value: object) -> object:
+        """pydantic-settings reads no JSON below a list."""
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
 
     @field_validator("objects")
     @classmethod

@@ -110,6 +110,11 @@ def test_passwords_are_masked(site: Path, monkeypatch: pytest.MonkeyPatch) -> No
             lambda s: [d.name for d in s.destinations] == ["two"],
         ),
         ("SCREENING_NODE__DESTINATIONS__0__PORT", "4242", lambda s: s.destinations[0].port == 4242),
+        (
+            "SCREENING_NODE__DESTINATIONS__0__OBJECTS",
+            '["SR", "PDF"]',
+            lambda s: s.destinations[0].objects == ("SR", "PDF"),
+        ),
         ("SCREENING_NODE__DESTINATIONS", "[]", lambda s: s.destinations == ()),
     ],
 )
@@ -148,6 +153,7 @@ def test_the_environment_overrides_every_key(
         ("port = 104", 'port = 104\nobjects = ["SR", "SR"]', "destinations.0.objects", "List each once"),
         ("port = 104", "port = 104\nobjects = []", "destinations.0.objects", "Correct"),
         ("port = 104", 'port = 104\nobjects = ["DX"]', "destinations.0.objects.0", "Correct"),
+        ("port = 104", 'port = 104\nobjects = "SR"', "destinations.0.objects", "Correct"),
         ("port = 104", 'port = 104\nsr = "2d"', "destinations.0.sr", "Correct"),
         ("[node]", '[reports]\nsentence = "{name}"\n[node]', "reports.sentence", "t_score, vertebra"),
     ],
