@@ -153,6 +153,7 @@ class Intake:
             (evt.EVT_C_STORE, self._handler.on_c_store),
             (evt.EVT_C_ECHO, _on_c_echo),
             (evt.EVT_ACCEPTED, _log_refused_contexts),
+            (evt.EVT_CONN_CLOSE, _forget_who_hung_up),
         ]
 
 
@@ -232,6 +233,14 @@ def _application_entity(config: IntakeConfig) -> AE:
 
 def _on_c_echo(event: evt.Event) -> int:
     return int(IntakeStatus.SUCCESS)
+
+
+def _forget_who_hung_up(event: evt.Event) -> None:
+    """A peer that hangs up before it asked for an association (a TLS health check) would hold its place until
+    ``idle_timeout``: pynetdicom waits on for a request that cannot come. Nothing is what a timeout hands it, too.
+    """
+    if event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)
 
 
 def _log_refused_contexts(event: evt.Event) -> None:

@@ -16,7 +16,7 @@ from integration.nodes import IntakeRunner, RunningIntake
 from screening_node.intake.callers import AllowedCaller
 from screening_node.intake.scp import SecurePort
 from screening_node.store import tables
-from screening_node.tls import Identity, ServerTls, Trust
+from screening_node.tls import ClientTls, Identity, ServerTls, Trust, calling
 
 
 @pytest.fixture
@@ -146,3 +146,21 @@ def test_a_silent_handshake_and_a_health_check_hold_up_nobody(
             assert peers.storescu(intake.port, *options, film).returncode == 0
         peers.wait_until(lambda: turned_away(intake))
         assert turned_away(intake) == ["TLS: the peer hung up"]
+
+
+def test_whoever_hangs_up_before_asking_frees_its_place_at_once(
+    run_an_intake: IntakeRunner, authority: Authority, node: Pair
+) -> None:
+    """A load balancer's health check of a port with TLS ends after the handshake."""
+    checker, port = authority.issue("checker"), peers.free_port()
+    identity = Identity(certificate=checker.certificate, key=checker.key)
+    context = calling(ClientTls(trust=Trust(authorities=authority.certificate), identity=identity)).get()
+    with run_an_intake(secure=secure(authority, node, port=port), max_associations=1, idle_timeout=60.0) as intake:
+        for number in (port, intake.port):
+            with socket.create_connection(("127.0.0.1", number)) as peer:
+                if number == port:
+                    context.wrap_socket(peer, server_hostname="127.0.0.1").close()
+                else:
+                    peer.sendall(b"\x01")
+            peers.wait_until(lambda: peers.echoscu(intake.port).returncode == 0, 10.0)
+        assert turned_away(intake) == []
