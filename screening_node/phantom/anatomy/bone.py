@@ -18,8 +18,9 @@ _CORTICAL_DENSITY = 1.05
 _PLATE_DENSITY = 1.1
 #: Correlation length of trabeculae in cm.
 _TRABECULAR_LENGTH = 0.05
-#: Steps by which a rounded end closes.
-_END_STEPS = np.linspace(0, np.pi / 2, 4)
+#: Steps by which a rounded end closes: a short one, and one longer than _LONG_END mm.
+_END_STEPS, _LONG_END_STEPS = np.linspace(0, np.pi / 2, 4), np.linspace(0, np.pi / 2, 10)
+_LONG_END = 8.0
 
 
 class Grain(StrEnum):
@@ -134,8 +135,8 @@ def _stations(line: Points, ends: tuple[float, float]) -> tuple[Points, Points, 
     length = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     first, last = (min(end, 0.499 * length) for end in ends)
     middle = np.linspace(first, length - last, max(len(line), 3))[1:-1]
-    opening = first * (1 - np.cos(_END_STEPS))
-    closing = length - last * (1 - np.cos(_END_STEPS[::-1]))
+    opening, closing = (end * (1 - np.cos(_LONG_END_STEPS if end > _LONG_END else _END_STEPS)) for end in (first, last))
+    closing = length - closing[::-1]
     position = np.concatenate([opening, middle, closing])
     return position / length, position, length
 

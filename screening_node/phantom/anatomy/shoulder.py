@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -91,12 +92,24 @@ def _scapula(figure: Figure, side: int, region: str) -> Iterator[Bone]:
     )
     border = smooth(place((158, 42, -33), (151, 68, -46), (141, 104, -62), (130, 138, -76), (121, 163, -82)), 20)
     yield tube(border, np.array([5.5, 4.6, 4.0, 3.8, 4.2, 3.2]) * size, 3.4 * size, stuff=stuff, up=(1, 0, 0.6))
-    ridge = smooth(place((108, 34, -80), (130, 18, -74), (150, 2, -52), (166, -8, -26), (170, -4, -10)), 20)
-    yield tube(ridge, np.array([2.5, 4, 5.5, 7.5, 8.5, 7]) * size, np.array([3, 3.2, 3.6, 5, 8, 6]) * size, stuff=stuff)
-    yield ball(place((162, 32, -24))[0], (5.0 * size, 17 * size, 12 * size), stuff=stuff, around=14)
-    beak = smooth(place((152, 26, -27), (144, 18, -14), (143, 19, -2), (147, 25, 7), (153, 33, 12)), 14)
+    ridge = smooth(place((108, 34, -80), (130, 18, -74), (150, 2, -52), (166, -8, -26), (170, -4, -10)), 30)
     yield tube(
-        beak, np.array([8, 7, 5.5, 4.6]) * size, np.array([8, 7, 6, 5]) * size, stuff=stuff, up=(1, 0, 0.3), ends=(6, 5)
+        ridge,
+        np.array([2.5, 4, 5.5, 7.5, 8.5, 7]) * size,
+        np.array([3, 3.2, 3.6, 5, 7, 5]) * size,
+        stuff=stuff,
+        ends=(3, 9),
+    )
+    yield ball(place((162, 32, -24))[0], (5.0 * size, 17 * size, 12 * size), stuff=stuff, around=14)
+    beak = smooth(place((153, 27, -27), (148, 22, -14), (147, 22, -3), (149, 26, 6), (153, 33, 13)), 14)
+    thin = replace(stuff, cortex=0.5 * size)
+    yield tube(
+        beak,
+        np.array([6, 6.5, 5.5, 4.6]) * size,
+        np.array([6, 6.5, 6, 5]) * size,
+        stuff=thin,
+        up=(1, 0, 0.3),
+        ends=(9, 6),
     )
 
 
@@ -116,9 +129,11 @@ def _humerus(figure: Figure, side: int, region: str) -> Bone:
             (206 + away, 360, -14),
             (208 + 1.35 * away, 440, -12),
         ),
-        52,
+        130,
     )
     halves = np.interp(
-        np.linspace(0, 430, 60), [0, 12, 24, 36, 50, 70, 110, 430], [17, 23.5, 24, 21.5, 16, 12.5, 11, 11]
+        np.linspace(0, 430, 130),
+        [0, 8, 16, 24, 32, 42, 54, 70, 110, 430],
+        [19, 22, 23.7, 23.5, 22, 19, 15.5, 12.7, 11, 11],
     )
     return tube(line, halves * size, halves * size, stuff=stuff, up=(0, 0, 1), ends=(15, 4), exponent=2.0, around=20)
