@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+import sqlalchemy as sa
+
 from screening_node.admin import listings
 from screening_node.domain.result import RefusalCode
 from screening_node.queue.job import JobState
@@ -15,7 +17,7 @@ from screening_node.store.session import Store
 
 PAGE_ROWS = 50
 STATES = listings.EXAM_STATES
-#: States of a newest job that stand for an exam's state: asked for these, an index answers.
+#: States of a newest job that stand for an exam's state.
 _BY_JOB = {"waiting": JobState.QUEUED, "running": JobState.RUNNING, "failed": JobState.DEAD}
 
 
@@ -65,8 +67,9 @@ def page(store: Store, query: FilmQuery, limit: int = PAGE_ROWS) -> FilmPage:
     statement = listings.select_exams().add_columns(t.results.c.lowest_t, t.results.c.lowest_vertebra)
     if query.state is not None:
         statement = statement.where(listings.EXAM_STATE.in_([query.state]))
-    if query.state in _BY_JOB:
-        statement = statement.where(t.jobs.c.state == _BY_JOB[query.state])
+    if query.state in _BY_JOB:  # few jobs are in these states, and an index knows them
+        fitting = sa.select(t.jobs.c.exam_id).where(t.jobs.c.state == _BY_JOB[query.state])
+        statement = statement.where(exams.id.in_(fitting))
     if query.reason is not None:
         statement = statement.where(t.results.c.refusal_code == query.reason)
     if query.text is not None:
