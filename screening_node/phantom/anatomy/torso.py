@@ -149,18 +149,18 @@ def _colon(figure: Figure, rays: Rays, dome: float) -> Grid:
             continue
         place = np.array([side * rng.uniform(80, 108), dome + low + rng.normal(0, 10), 20.0])
         heading = rng.uniform(0.3, 1.2)
-        for _ in range(int(rng.integers(4, 9))):
-            radius = rng.uniform(8, 15)
+        for _ in range(int(rng.integers(7, 15))):
+            radius = rng.uniform(7, 17)
             parts.append(
                 Ellipsoid(
                     centre=_triple(place * size),
-                    half=_triple(size * radius * rng.uniform(0.75, 1.25, 3)),
-                    roll=float(rng.uniform(-0.6, 0.6)),
+                    half=_triple(size * radius * rng.uniform((0.9, 0.6, 0.4), (1.5, 1.0, 1.1))),
+                    roll=float(rng.uniform(-1.2, 1.2)),
                 )
             )
             heading += rng.normal(0.12, 0.35)
-            place = place + radius * 1.15 * np.array([-side * np.cos(heading), np.sin(heading), 0.1])
-    return 0.9 * joined(rays, parts) if parts else np.zeros(rays.stretch.shape)
+            place = place + radius * 0.75 * np.array([-side * np.cos(heading), np.sin(heading), 0.1])
+    return 0.8 * joined(rays, parts) if parts else np.zeros(rays.stretch.shape)
 
 
 def _fat_planes(figure: Figure, rays: Rays, dome: float) -> Grid:
