@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import pydicom
 import sqlalchemy as sa
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, PatientFacts, ThresholdSet, decide, findings
+from screening_node.domain.alarm import AlarmDecision, AlarmStatus, PatientFacts, ThresholdSet, after, decide, findings
 from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import Estimate, Refusal, RefusalCode, ScreeningResult
 from screening_node.domain.tscore import ReferenceTable, lowest_category
@@ -194,7 +194,8 @@ class Screening:
             return Verdict(alarm=alarm, revision=1, at=job.requested_at)
         if not current.says(result, alarm):
             previous = _reports_of(tx, exam, current.revision)
-            return Verdict(alarm=alarm, revision=current.revision + 1, at=job.requested_at, previous=previous)
+            changed = after(current.alarm.status, alarm)
+            return Verdict(alarm=changed, revision=current.revision + 1, at=job.requested_at, previous=previous)
         return Verdict(
             alarm=current.alarm,
             revision=current.revision,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from screening_node.domain.result import BmdEstimate, Vertebra, VertebraFinding
@@ -54,6 +54,12 @@ class AlarmStatus(StrEnum):
     RAISED = "raised"
     NOT_RAISED = "not raised"
     NOT_EVALUATED = "not evaluated"
+
+
+NO_LONGER_RAISED = (
+    "The report before this one raised an alarm on this film; this report does not. "
+    "The patient's alarm stays open until a person closes it."
+)
 
 
 class AlarmStep(StrEnum):
@@ -120,6 +126,13 @@ def decide(
             alarm=latest.number,
         )
     return AlarmDecision(step=AlarmStep.OPEN, status=AlarmStatus.RAISED, reason="Below threshold.")
+
+
+def after(before: AlarmStatus, decision: AlarmDecision) -> AlarmDecision:
+    """The decision on a film that was reported before: that an alarm is no longer raised is said in words."""
+    if before is not AlarmStatus.RAISED or decision.status is AlarmStatus.RAISED:
+        return decision
+    return replace(decision, reason=f"{decision.reason} {NO_LONGER_RAISED}")
 
 
 def within(one: dt.date, other: dt.date, months: int) -> bool:

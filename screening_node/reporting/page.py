@@ -222,7 +222,8 @@ def headline(statement: Statement) -> tuple[str, str]:
     """What matters, and the sentence after it."""
     result, alarm = statement.result, statement.alarm
     if result.refusal is not None:
-        return "Bone density NOT EVALUATED", "This says nothing about the patient's bone density."
+        revised = f" {alarm.reason}" if statement.revision > 1 else ""
+        return "Bone density NOT EVALUATED", f"This says nothing about the patient's bone density.{revised}"
     lowest = result.lowest
     said = (
         "" if lowest is None else f"Lowest estimated T-score {_minus(wording.t(lowest))} at {lowest.vertebra.value}. "
@@ -231,7 +232,8 @@ def headline(statement: Statement) -> tuple[str, str]:
         return "Bone density ALARM", f"{said}DXA suggested. An estimate from the chest film, not a diagnosis."
     if result.crossed:
         return "Low estimate, no alarm", f"{said}{alarm.reason}"
-    return "No bone density alarm", f"{said}{wording.ONE_FILM}"
+    revised = f"{alarm.reason} " if statement.revision > 1 else ""
+    return "No bone density alarm", f"{said}{revised}{wording.ONE_FILM}"
 
 
 def _who(pen: _Pen, film: SourceFilm) -> None:

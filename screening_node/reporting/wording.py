@@ -39,7 +39,9 @@ def comment(
 ) -> str:
     """The whole report as lines of text, joined by CR LF (DICOM PS3.5 section 6.1.3)."""
     lines = [HEADING, METHOD, *_revised(revision), ""]
-    lines += _refused(result.refusal) if result.refusal is not None else _judged(result, alarm, reference)
+    lines += (
+        _refused(result.refusal, alarm, revision) if result.refusal is not None else _judged(result, alarm, reference)
+    )
     lines += ["", f"Limits of use: {result.model.limits_of_use}"]
     if notes:
         lines += ["", "The film's header:", *(f"- {note}" for note in notes)]
@@ -113,11 +115,12 @@ def _revised(revision: int) -> list[str]:
     return [f"Revision {revision}: this report replaces the one before it."] if revision > 1 else []
 
 
-def _refused(refusal: Refusal) -> list[str]:
+def _refused(refusal: Refusal, alarm: AlarmDecision, revision: int) -> list[str]:
     return [
         "NOT EVALUATED: no bone density was estimated from this film.",
         f"Reason: {refusal.text} ({refusal.code.value})",
         "This says nothing about the patient's bone density.",
+        *([alarm.reason] if revision > 1 else []),
     ]
 
 

@@ -114,6 +114,26 @@ def test_orthanc_and_storescp_give_them_back_as_they_were_sent(
         assert kept[each.report.sop_instance_uid] == sent, each.name
 
 
+def test_dcmtk_takes_the_document_out_as_it_was_put_in(objects: list[Made], tmp_path: Path) -> None:
+    (report,) = [each.report for each in objects if (each.name, each.kind) == ("alarm", Kind.PDF)]
+    path, document = tmp_path / "object.dcm", tmp_path / "object.pdf"
+    path.write_bytes(report.data)
+    assert said_by("dcm2pdf", "dcmtk", path, document).returncode == 0
+    read = dcmread(path)
+    assert document.read_bytes().startswith(b"%PDF-")
+    assert read.EncapsulatedDocument.startswith(document.read_bytes().rstrip(b"\0"))
+
+
+def test_dcmtk_shows_the_page_as_it_was_drawn(objects: list[Made], tmp_path: Path) -> None:
+    (report,) = [each.report for each in objects if (each.name, each.kind) == ("alarm", Kind.SC)]
+    path, picture = tmp_path / "object.dcm", tmp_path / "object.ppm"
+    path.write_bytes(report.data)
+    assert said_by("dcmj2pnm", "dcmtk", "--write-raw-pnm", path, picture).returncode == 0
+    read = dcmread(path)
+    shown = picture.read_bytes()[-read.Rows * read.Columns * 3 :]
+    assert shown == read.PixelData[: len(shown)]
+
+
 # Where DCMTK sees what is drawn
 
 DARK, BRIGHT = 200, 4000

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from scripted import HEALTHY, REFERENCE, THIN, THRESHOLDS, ScriptedPathway, WritingReporter
 
-from screening_node.domain.alarm import AlarmStatus, PatientFacts, ThresholdSet
+from screening_node.domain.alarm import NO_LONGER_RAISED, AlarmStatus, PatientFacts, ThresholdSet
 from screening_node.domain.exam import ExamKey
 from screening_node.domain.result import (
     Category,
@@ -414,6 +414,7 @@ def test_an_alarm_outlives_a_newer_model_that_sees_none(bench: Bench) -> None:
     newer = ScriptedPathway(dataclasses.replace(IDENTITY, thresholds="lenient"))
     rescreen(bench, exam, bench.screening(pathways={"chest_film": newer}, thresholds=lenient))
     assert bench.result(exam).alarm_status == AlarmStatus.NOT_RAISED
+    assert NO_LONGER_RAISED in bench.result(exam).alarm_reason
     assert [row.state for row in bench.rows(t.alarms)] == ["open"]
 
 

@@ -13,8 +13,9 @@ from pydicom import dcmread
 from unit.reporting import cases
 from unit.reporting.companions import REPORTER, companion, decision
 
+from screening_node.domain.alarm import NO_LONGER_RAISED, AlarmStatus, after
 from screening_node.domain.result import RefusalCode, ScreeningResult
-from screening_node.reporting import arabic, page, typeface
+from screening_node.reporting import arabic, page, typeface, wording
 from screening_node.reporting.kinds import SOP_CLASSES, Kind, Wanted
 
 
@@ -72,6 +73,16 @@ def test_a_refusal_says_why_and_no_number(tmp_path: Path, code: RefusalCode) -> 
     assert code.value in first
     assert "says nothing about the patient's bone density" in first
     assert "g/cm²" not in first
+
+
+@pytest.mark.parametrize("result", [cases.normal(), cases.refused(RefusalCode.EXPOSURE)])
+def test_an_alarm_that_is_no_longer_raised_is_said_in_words(tmp_path: Path, result: ScreeningResult) -> None:
+    revised = after(AlarmStatus.RAISED, decision(result))
+    first, _ = pages(tmp_path, result, alarm=revised, revision=2)
+    assert NO_LONGER_RAISED in first.replace("\ufffe", "-")
+    assert "revision 2, replaces the one before" in first
+    said = wording.comment(result, revised, cases.TABLE, (), 2)
+    assert NO_LONGER_RAISED in said
 
 
 def test_vertebrae_that_were_not_judged_are_named(tmp_path: Path) -> None:
