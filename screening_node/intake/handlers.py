@@ -6,55 +6,45 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
-from pynetdicom.dimse_primitives import C_STORE
 
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import DiskFull, ScreeningNodeError, StoreUnavailable
 from screening_node.imaging.header import study_date, text
+from screening_node.intake.commits import GroupedCommits
 from screening_node.intake.header import Spooled, is_valid_uid, read_header, uid_of
-from screening_node.intake.reception import SpoolingProvider, ae_title_of
+from screening_node.intake.reception import ae_title_of
 from screening_node.intake.refused import Refused
 from screening_node.intake.spool import Spool
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.store.archive import Archive
-from screening_node.store.records import NewInstance, Recorded, audit, record_instance
+from screening_node.store.records import NewInstance, Recorded, audit
 from screening_node.store.session import Store
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
-    from pynetdicom.events import Event
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StoreHandler:
-    """Answers C-STORE. ``route`` says which exam a header belongs to, ``patient_of`` whose it is."""
+    """Keeps received objects. ``route`` says which exam a header belongs to, ``patient_of`` whose it is."""
 
-    store: Store
-    archive: Archive
-    route: Callable[[Dataset], ExamKey]
-    patient_of: Callable[[Dataset], Patient]
-
-    def on_c_store(self, event: Event) -> Dataset:
-        """Handler of pynetdicom's EVT_C_STORE; returns the response's Status and, on failure, an Error Comment."""
-        request = cast(C_STORE, event.request)
-        spool = cast(SpoolingProvider, event.assoc.dimse).take(request)
-        try:
-            if spool is None:
-                raise Refused(IntakeStatus.CANNOT_UNDERSTAND, "The request came without a data set.")
-            self._take_in(spool)
-            return _response(IntakeStatus.SUCCESS)
-        except Refused as refused:
-            self.report_refusal(event.assoc, str(request.AffectedSOPInstanceUID or ""), refused)
-            return _response(refused.status, refused.reason)
-        finally:
-            if spool is not None:
-                spool.discard()
+    def __init__(
+        self,
+        *,
+        store: Store,
+        archive: Archive,
+        route: Callable[[Dataset], ExamKey],
+        patient_of: Callable[[Dataset], Patient],
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._route = route
+        self._patient_of = patient_of
+        self._commits = GroupedCommits(store)
 
     def report_refusal(self, assoc: Association, sop_instance_uid: str, refused: Refused) -> None:
         """Log a refusal and write it to the audit table, where the store answers. No patient data in either."""
@@ -71,10 +61,11 @@ class StoreHandler:
             return
         detail = {"status": f"0x{refused.status:04X}", "name": refused.status.name, "reason": refused.reason}
         action = "intake.conflict" if refused.status is IntakeStatus.DUPLICATE_SOP_INSTANCE else "intake.refused"
-        with suppress(ScreeningNodeError), self.store.begin() as tx:
+        with suppress(ScreeningNodeError), self._store.begin() as tx:
             audit(tx, actor=calling_ae, action=action, subject=subject, detail=detail)
 
-    def _take_in(self, spool: Spool) -> None:
+    def take_in(self, spool: Spool) -> None:
+        """Keep a spooled object; on return it is durable and committed. Raises Refused."""
         spooled = spool.complete()
         header = read_header(spooled)
         try:
@@ -97,8 +88,8 @@ class StoreHandler:
         Where the commit fails the kept file stays: it may be the one that an earlier, acknowledged row names (same
         content, same name), and the sender's next try ends on the same name.
         """
-        exam, patient = self.route(header), self.patient_of(header)
-        path = self.archive.keep(spooled.path, spooled.sop_instance_uid, sha256=spooled.sha256)
+        exam, patient = self._route(header), self._patient_of(header)
+        path = self._archive.keep(spooled.path, spooled.sop_instance_uid, sha256=spooled.sha256)
         instance = NewInstance(
             sop_instance_uid=spooled.sop_instance_uid,
             sop_class_uid=spooled.sop_class_uid,
@@ -116,21 +107,12 @@ class StoreHandler:
             study_date=study_date(header),
             modality=text(header, "Modality"),
         )
-        with self.store.begin() as tx:
-            recorded = record_instance(tx, instance)
+        recorded = self._commits.record(instance)
         if recorded is Recorded.CONFLICT:
             # other content has another name, so this is nobody else's file
-            self.archive.discard(self.archive.path(path))
+            self._archive.discard(self._archive.path(path))
             raise Refused(IntakeStatus.DUPLICATE_SOP_INSTANCE, "This SOP Instance UID is kept with other content.")
         return recorded
-
-
-def _response(status: IntakeStatus, comment: str = "") -> Dataset:
-    response = Dataset()
-    response.Status = int(status)
-    if comment:
-        response.ErrorComment = comment
-    return response
 
 
 def _place_of(error: BaseException) -> str:

@@ -40,6 +40,8 @@ class Spooled:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
+    #: Read already, while the rest was still to come; None where it is to be read from the file.
+    header: Dataset | None = None
 
 
 def is_valid_uid(text: str) -> bool:
@@ -61,7 +63,28 @@ def read_header(spooled: Spooled) -> Dataset:
     return header
 
 
+def early_header(beginning: bytes, transfer_syntax_uid: str) -> Dataset | None:
+    """The header, where a data set's first bytes hold it whole; None where they do not, or where it is not proper.
+
+    What is wrong with it is said once the object is complete, by ``read_header``.
+    """
+    syntax = UID(transfer_syntax_uid)
+    if syntax.is_deflated:
+        return None
+    encoding = Encoding(implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
+    stream = io.BytesIO(beginning)
+    try:
+        if not StructureWalk(stream, len(beginning)).to_pixel_data(encoding):
+            return None
+        stream.seek(0)
+        return read_dataset(stream, encoding.implicit_vr, encoding.little_endian, stop_when=_at_pixels)
+    except Exception:  # pydicom raises many kinds
+        return None
+
+
 def _read(spooled: Spooled) -> Dataset:
+    if spooled.header is not None:
+        return spooled.header
     syntax = UID(spooled.transfer_syntax_uid)
     encoding = Encoding(implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
     if syntax.is_deflated:

@@ -1,9 +1,10 @@
 """The listening socket and what stands behind an accepted connection.
 
-pynetdicom's server is taken over with five changes: sockets without Nagle's delay, with a large receive buffer and
-with a timeout (a sender that stalls within a PDU would hold its thread for ever); one ``recv_into`` a PDU instead of
-4096-byte reads; connections closed without a word (a load balancer's health check) cost no association; supported
-contexts are shared, not deep-copied (40 ms an association); and what an association spooled goes when it ends.
+pynetdicom's server is taken over with these changes: sockets without Nagle's delay, with a large receive buffer and
+with a timeout (a sender that stalls within a PDU would hold its thread for ever); connections closed without a word (a
+load balancer's health check) cost no association; supported contexts are shared, not deep-copied (40 ms an
+association). pynetdicom negotiates; an association that it has accepted is served on one thread, from the socket to
+the spool file, without its state machine's queues, PDU objects and polls; what was spooled goes when it ends.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from screening_node.intake.door import Door
-from screening_node.intake.reception import SpoolingProvider
+from screening_node.intake.reception import SpoolingProvider, ae_title_of
+from screening_node.intake.wire import ABORT, P_DATA_PDU, RELEASE_REQUEST, BrokenPdu, HungUp, Wire, values
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
@@ -65,14 +68,98 @@ class IntakeSocket(AssociationSocket):
 
 
 class IntakeAssociation(Association):
-    """An acceptor whose unkept spool files are removed when it ends, however it ends."""
+    """An acceptor: pynetdicom's until it has accepted, then served on this thread alone, without queues and polls.
+
+    Its unkept spool files are removed when it ends, however it ends.
+    """
+
+    def __init__(self, ae: ApplicationEntity, mode: str) -> None:
+        super().__init__(ae, mode)
+        self.dul = HandingOver(self)
+        self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # the timers are in there
+        self._wire: Wire | None = None
 
     def run_reactor(self) -> None:
         """Serve until the association ends."""
         try:
             super().run_reactor()
         finally:
-            cast(SpoolingProvider, self.dimse).close()
+            self._provider.close()
+
+    @property
+    def _provider(self) -> SpoolingProvider:
+        return cast(SpoolingProvider, self.dimse)
+
+    def _run_reactor(self) -> None:
+        """Serve an accepted association; called by ``run_reactor``."""
+        self.dul.join()
+        peer = None if self.dul.socket is None else self.dul.socket.socket
+        if peer is None or self._kill:
+            return
+        self._wire = Wire(peer, self.acceptor.maximum_length or _LONGEST_OTHER_PDU)
+        self._provider.use(self._wire)
+        try:
+            self._serve(self._wire)
+        finally:
+            self._wire.close()
+            self.is_established = False
+
+    def _serve(self, wire: Wire) -> None:
+        try:
+            self.is_released = self._serve_until_release(wire)
+            if self.is_released:
+                wire.release()
+            self.is_aborted = not self.is_released
+        except HungUp:
+            wire.abort(source=0)
+        except TimeoutError:
+            logger.warning("An association of %s stalled and is aborted.", ae_title_of(self))
+            wire.abort()
+        except OSError:
+            self.is_aborted = True
+        except Exception as error:  # bytes from the network: whatever they break, only this association may end
+            logger.warning("An association sent a broken message (%s) and is aborted.", type(error).__name__)
+            wire.abort(reason=error.reason if isinstance(error, BrokenPdu) else 0)
+
+    def _serve_until_release(self, wire: Wire) -> bool:
+        """True where the peer asked to release, False where it aborted or closed."""
+        while (pdu := wire.next_pdu()) is not None:
+            kind, body = pdu
+            if kind != P_DATA_PDU:
+                return self._is_release(kind)
+            for context_id, control, fragment in values(body):
+                self._provider.receive(context_id, control, fragment)
+            self._serve_requests()
+        return False
+
+    def _is_release(self, kind: int) -> bool:
+        if kind not in (RELEASE_REQUEST, ABORT):
+            raise BrokenPdu("a PDU that may not come in an association", reason=2)
+        return kind == RELEASE_REQUEST
+
+    def _serve_requests(self) -> None:
+        while not self.dimse.msg_queue.empty():
+            context_id, request = self.dimse.get_msg()
+            if request is not None and context_id is not None:
+                self._serve_request(request, context_id)
+
+    def _abort_blocking(self, block: bool = True) -> None:
+        """End the association with A-ABORT; from any thread. What ``abort`` does, in a handler and out of one."""
+        if self._wire is None:
+            super()._abort_blocking(block)
+        else:
+            self.is_aborted = True
+            self._wire.hang_up()
+
+
+class HandingOver(DULServiceProvider):
+    """pynetdicom's state machine of an association until that is accepted (PS3.8 state Sta6); reads nothing then."""
+
+    def _is_transport_event(self) -> bool:
+        if self.state_machine.current_state == "Sta6":
+            self.kill_dul()
+            return False
+        return super()._is_transport_event()
 
 
 class IntakeRequestHandler(RequestHandler):

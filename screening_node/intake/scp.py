@@ -144,13 +144,13 @@ class Intake:
             association,
             new_spool=lambda: Spool(self._archive, self._config.max_object_bytes),
             min_free=self._config.min_free_bytes,
+            take_in=self._handler.take_in,
             on_refused=self._handler.report_refusal,
         )
 
     def _event_handlers(self, doorkeeper: Doorkeeper) -> list[evt.EventHandlerType]:
         return [
             (evt.EVT_REQUESTED, doorkeeper.on_requested),
-            (evt.EVT_C_STORE, self._handler.on_c_store),
             (evt.EVT_C_ECHO, _on_c_echo),
             (evt.EVT_ACCEPTED, _log_refused_contexts),
             (evt.EVT_CONN_CLOSE, _forget_who_hung_up),

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
+import io
 from pathlib import Path
-from typing import BinaryIO
 
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 from pynetdicom.dsutils import create_file_meta
 
 from screening_node.errors import DiskFull, StoreUnavailable
-from screening_node.intake.header import Spooled
+from screening_node.intake.header import Spooled, early_header
 from screening_node.intake.refused import Refused
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.store.archive import Archive
 
-_WRITE_BUFFER = 262144
+#: The header is read as soon as so much of the data set has come: while the sender still sends the rest.
+_BEGINNING = 65536
 
 
 def part10_preamble(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, calling_ae: str) -> bytes:
@@ -40,20 +41,20 @@ class Spool:
     """A temporary file that takes fragments as they come.
 
     Once a fragment cannot be taken (disk full, object too large) the file is removed at once and the rest is read
-    and dropped, so that the sender hears the named status and the association lives on. Written by the network
-    thread, settled by the association's; a lock keeps a late fragment from touching a removed file.
+    and dropped, so that the sender hears the named status and the association lives on. Used by one thread.
     """
 
     def __init__(self, archive: Archive, max_bytes: int) -> None:
         self._archive = archive
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
+        self._file: io.FileIO | None = None
         self._path: Path | None = None
         self._offset = 0
         self._size = 0
         self._digest = hashlib.sha256()
         self._identity = ("", "", "")
+        self._beginning = bytearray()
+        self._header: Dataset | None = None
         self.refused: Refused | None = None
         self.calling_ae = ""
 
@@ -72,29 +73,34 @@ class Spool:
         try:
             if self._archive.free_bytes() < min_free:
                 raise DiskFull("The archive's disk has less free space than the node keeps in reserve.")
-            with self._lock:
-                self._path = self._archive.spool()
-                self._file = self._path.open("xb", buffering=_WRITE_BUFFER)
-                self._offset = self._file.write(preamble)
+            self._path = self._archive.spool()
+            self._file = io.FileIO(self._path, "xb")
+            self._offset = len(preamble)
+            _write_all(self._file, memoryview(preamble))
         except (OSError, DiskFull, StoreUnavailable) as error:
             self.refuse(_no_room(error))
 
     def write(self, fragment: memoryview) -> None:
         """Take one fragment, or drop it where the object is refused already."""
-        with self._lock:
-            if self._file is None:
-                return
-            self._size += len(fragment)
-            if self._size <= self._max_bytes:
-                try:
-                    self._file.write(fragment)
-                    self._digest.update(fragment)
-                    return
-                except OSError as error:
-                    refused = _no_room(error)
-            else:
-                refused = Refused(IntakeStatus.OBJECT_TOO_LARGE, f"Larger than {self._max_bytes} bytes.")
-        self.refuse(refused)
+        if self._file is None:
+            return
+        self._size += len(fragment)
+        if self._size > self._max_bytes:
+            self.refuse(Refused(IntakeStatus.OBJECT_TOO_LARGE, f"Larger than {self._max_bytes} bytes."))
+            return
+        try:
+            _write_all(self._file, fragment)
+        except OSError as error:
+            self.refuse(_no_room(error))
+            return
+        self._digest.update(fragment)
+        if len(self._beginning) < _BEGINNING:
+            self._read_beginning(fragment)
+
+    def _read_beginning(self, fragment: memoryview) -> None:
+        self._beginning += fragment[: _BEGINNING - len(self._beginning)]
+        if len(self._beginning) == _BEGINNING:
+            self._header = early_header(bytes(self._beginning), self._identity[2])
 
     def refuse(self, refused: Refused) -> None:
         """Remove the file; the first reason is the one that counts."""
@@ -104,10 +110,9 @@ class Spool:
     def complete(self) -> Spooled:
         """Close the file after the last fragment. Raises Refused where the object was refused on the way."""
         try:
-            with self._lock:
-                if self._file is not None:
-                    self._file.close()
-                    self._file = None
+            if self._file is not None:
+                self._file.close()
+                self._file = None
         except OSError as error:
             self.refuse(_no_room(error))
         if self.refused is not None:
@@ -122,6 +127,7 @@ class Spool:
             sop_class_uid=self._identity[0],
             sop_instance_uid=self._identity[1],
             transfer_syntax_uid=self._identity[2],
+            header=self._header,
         )
 
     @property
@@ -131,14 +137,20 @@ class Spool:
 
     def discard(self) -> None:
         """Close and remove the temporary file if it is still there; harmless to repeat or after it was kept."""
-        with self._lock:
-            file, path = self._file, self._path
-            self._file = self._path = None
+        file, path = self._file, self._path
+        self._file = self._path = None
         if file is not None:
-            with contextlib.suppress(OSError):  # a full disk shows again as the buffer is flushed; the file goes anyway
+            with contextlib.suppress(OSError):
                 file.close()
         if path is not None:
             self._archive.discard(path)
+
+
+def _write_all(file: io.FileIO, data: memoryview) -> None:
+    """Write without a buffer of our own: a disk that fills takes a part first, and says so at the next try."""
+    written = file.write(data) or 0
+    while written < len(data):
+        written += file.write(data[written:]) or 0
 
 
 def _no_room(error: Exception) -> Refused:

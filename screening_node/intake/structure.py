@@ -44,17 +44,18 @@ class StructureWalk:
         self._stream = stream
         self._end = stream.tell() + size
 
-    def to_pixel_data(self, encoding: Encoding) -> None:
-        """Walk to the pixel data or the end; UnreadableObject where the data set is cut or is none."""
+    def to_pixel_data(self, encoding: Encoding) -> bool:
+        """Walk to the pixel data (True) or the end; UnreadableObject where the data set is cut or is none."""
         if self._stream.tell() >= self._end:
             raise UnreadableObject("The data set is empty.")
         while self._stream.tell() < self._end:
             element = self._element(encoding)
             if element.tag in PIXEL_TAGS:
-                return
+                return True
             if element.tag < 0x00080000 or element.tag >> 16 == 0xFFFE:
                 raise UnreadableObject("The data set holds an element that may not stand there.")
             self._skip_value(element, encoding, 0)
+        return False
 
     def _element(self, encoding: Encoding) -> _Element:
         order = "<" if encoding.little_endian else ">"
