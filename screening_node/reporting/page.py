@@ -207,7 +207,8 @@ def _band(pen: _Pen, statement: Statement) -> None:
     room = WIDTH - 2 * _MARGIN - tag_room - 16
     colour = pen.palette.on_band
     pen.text(_MARGIN, band.y + 46, title, size=25, font=BOLD, colour=colour, room=room)
-    pen.paragraph(_Box(x=_MARGIN, y=band.y + 6, width=room, height=33), subtitle, size=11.5, colour=colour)
+    below = _Box(x=_MARGIN, y=band.y + 6, width=room, height=33)
+    pen.paragraph(below, subtitle, size=_size_for(subtitle, below, (11.5, 10.5, 9.5, 8.5)), colour=colour)
     tag = _Box(x=WIDTH - _MARGIN - tag_room, y=band.y + 22, width=tag_room, height=40)
     pen.canvas.setStrokeColorRGB(*colour)
     pen.canvas.setLineWidth(1.2)
@@ -240,8 +241,9 @@ def _who(pen: _Pen, film: SourceFilm) -> None:
     y = HEIGHT - 104
     born = "" if not film.birth_date else f"born {iso_date(film.birth_date)}"
     name = person_name(film.patient_name) or "(no name in the film)"
-    across = pen.text(_MARGIN, y, name, size=12, font=BOLD, room=420)
-    facts = [f"ID {film.patient_id}" if film.patient_id else "no patient ID", film.sex, born]
+    size = next((size for size in (12, 11, 10, 9) if typeface.width(typeface.runs(name, BOLD), size) <= 480), 8)
+    across = pen.text(_MARGIN, y, name, size=size, font=BOLD, room=480)
+    facts = [film.sex, born, f"ID {film.patient_id}" if film.patient_id else "no patient ID"]
     pen.text(_MARGIN + across + 12, y, "   ".join(filter(None, facts)), size=10, room=WIDTH - 2 * _MARGIN - across - 12)
     study = [
         "Chest film" + (f" of {iso_date(film.study_date)}" if film.study_date else ""),
@@ -476,7 +478,8 @@ def _foot(pen: _Pen, statement: Statement, at: str) -> None:
         box = _Box(x=_MARGIN + place * (width + gap), y=36, width=width, height=height)
         pen.fill(box, pen.palette.panel, round_by=4)
         pen.text(box.x + 10, box.top - 16, title, size=10, font=BOLD)
-        pen.paragraph(_Box(x=box.x + 10, y=box.y + 4, width=box.width - 20, height=height - 24), text, size=9.5)
+        inside = _Box(x=box.x + 10, y=box.y + 4, width=box.width - 20, height=height - 24)
+        pen.paragraph(inside, text, size=_size_for(text, inside))
     model = statement.result.model
     made = [
         f"{model.bundle}, software {statement.software_version}",
@@ -486,6 +489,14 @@ def _foot(pen: _Pen, statement: Statement, at: str) -> None:
         *([f"revision {statement.revision}, replaces the one before"] if statement.revision > 1 else []),
     ]
     pen.text(_MARGIN, 18, "  ·  ".join(made), size=8, colour=pen.palette.faint, room=WIDTH - 2 * _MARGIN)
+
+
+def _size_for(text: str, box: _Box, sizes: Sequence[float] = (9.5, 8.5, 7.5, 6.5)) -> float:
+    """The largest size, down to one that can just be read, in which the whole text fits the box."""
+    fitting = (
+        size for size in sizes if len(typeface.lines(text, REGULAR, size, box.width)) * size * 1.35 <= box.height
+    )
+    return next(fitting, sizes[-1])
 
 
 def not_judged(statement: Statement) -> str:

@@ -108,7 +108,7 @@ def test_names_are_read_as_they_are_written(tmp_path: Path, value: str, shown: s
 
 def test_a_name_that_is_missing_is_not_made_up(tmp_path: Path) -> None:
     first, _ = pages(tmp_path, cases.normal(), PatientName=None, PatientID=None, PatientBirthDate=None, StudyDate=None)
-    assert "(no name in the film) no patient ID F Chest film accession A1" in first
+    assert "(no name in the film) F no patient ID Chest film accession A1" in first
 
 
 def test_arabic_letters_are_joined_and_stand_from_right_to_left() -> None:
@@ -129,6 +129,13 @@ def test_a_text_that_is_too_long_is_cut_visibly() -> None:
     pieces = typeface.fitted("Thorax " * 40, typeface.REGULAR, 9, 200)
     assert typeface.width(pieces, 9) <= 200
     assert pieces[-1][1].endswith("…")
+
+
+def test_long_limits_of_use_are_not_cut(tmp_path: Path) -> None:
+    limits = " ".join(f"Sentence {number} of a site's own long limits of use." for number in range(12))
+    model = dataclasses.replace(cases.MODEL, limits_of_use=limits)
+    first, _ = pages(tmp_path, dataclasses.replace(cases.result(), model=model))
+    assert limits in first
 
 
 def test_extreme_numbers_stay_on_the_page(tmp_path: Path) -> None:
