@@ -14,11 +14,16 @@ import sqlalchemy as sa
 from screening_node.admin import listings
 from screening_node.admin.figures import EstimateChart, estimate_chart
 from screening_node.admin.site import Site
+from screening_node.domain.result import RefusalCode
 from screening_node.errors import NotFound, ScreeningNodeError
 from screening_node.imaging.display import stored_size
 from screening_node.store import tables as t
 from screening_node.store.session import Store
 
+#: Films refused so have no pixels that anybody could look at.
+_WITHOUT_PICTURE = frozenset(
+    {RefusalCode.NO_PIXELS, RefusalCode.PIXELS_UNREADABLE, RefusalCode.PIXEL_FORMAT, RefusalCode.TOO_LARGE}
+)
 _MOST_OTHER_FILMS = 50
 _MOST_AUDIT_ROWS = 50
 
@@ -114,14 +119,19 @@ def _document(store: Store, number: int) -> dict[str, Any] | None:
 
 
 def _film(site: Site, number: int, document: Mapping[str, Any] | None) -> FilmView:
-    size = None
-    with contextlib.suppress(ScreeningNodeError):
-        path, _ = film_file(site.store, number)
-        size = stored_size(site.archive.existing(path))
+    refused = (document or {}).get("refusal") or {}
+    size = None if refused.get("code") in _WITHOUT_PICTURE else _size(site, number)
     if document is None:
         return FilmView(size=size, landmarks=(), rois=())
-    refused = document["refusal"] or {}
-    return FilmView(size=size, landmarks=document["landmarks"] or refused.get("landmarks") or (), rois=document["rois"])
+    landmarks = document["landmarks"] or refused.get("landmarks") or ()
+    return FilmView(size=size, landmarks=landmarks, rois=document["rois"])
+
+
+def _size(site: Site, number: int) -> tuple[int, int] | None:
+    with contextlib.suppress(ScreeningNodeError):
+        path, _ = film_file(site.store, number)
+        return stored_size(site.archive.existing(path))
+    return None
 
 
 def _chart(site: Site, exam: Mapping[str, Any], document: Mapping[str, Any] | None) -> EstimateChart | None:

@@ -70,6 +70,7 @@ def environment(config: AdminConfig, files: Mapping[str, StaticFile]) -> Environ
         "person": person,
         "duration": duration,
         "words": words,
+        "setting": setting,
     }
     made.globals |= {
         "config": config,
@@ -142,6 +143,19 @@ def duration(seconds: float | None) -> str:
             name = {86400: "days", 3600: "h", 60: "min"}[unit]
             return f"{seconds / unit:.0f} {name}" if unit != 3600 else f"{seconds / unit:.1f} h"
     return f"{seconds:.0f} s"
+
+
+def setting(value: Any) -> str:
+    """A value of the configuration as people read it."""
+    if value is None or value == []:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {setting(each)}" for key, each in value.items())
+    return str(value)
 
 
 def words(value: str | None) -> str:

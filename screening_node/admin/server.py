@@ -89,6 +89,7 @@ def _serve(
             create_app(config, store, archive),
             lifespan="off",
             log_config=None,
+            log_level="warning",
             access_log=False,  # its lines would hold what people searched for
             server_header=False,
             limit_concurrency=200,
