@@ -35,7 +35,7 @@ _SUITES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What one side shows of itself: PEM certificate (with its chain), and the key as a file or as text."""
+    """What one side shows of itself: PEM certificate (with its chain); the key as a file, as text, or beside it."""
 
     certificate: Path
     key: Path | None = None
@@ -148,7 +148,7 @@ def _show(context: ssl.SSLContext, identity: Identity) -> None:
             # a function: it is asked only where the key is encrypted, and nobody is asked on the terminal
             context.load_cert_chain(identity.certificate, key, password=lambda: identity.password or "")
     except (OSError, ValueError) as error:
-        where = identity.key or "given by environment"
+        where = identity.key or ("expected beside it" if identity.key_pem is None else "given by environment")
         raise Misconfigured(
             f"Certificate {identity.certificate} and its key ({where}) cannot be used: {_reason(error)}.",
             fix="Name PEM files that this user may read: the certificate (its chain below it), and the key that "
@@ -157,14 +157,14 @@ def _show(context: ssl.SSLContext, identity: Identity) -> None:
 
 
 @contextlib.contextmanager
-def _key_file(identity: Identity) -> Iterator[str | Path]:
+def _key_file(identity: Identity) -> Iterator[str | Path | None]:
     """A path to the key; one given as text goes through memory, never over a disk."""
-    if identity.key is not None:
+    if identity.key_pem is None:
         yield identity.key
         return
     descriptor = os.memfd_create("key")
     try:
-        os.write(descriptor, (identity.key_pem or "").encode())
+        os.write(descriptor, identity.key_pem.encode())
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)

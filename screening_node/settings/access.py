@@ -38,7 +38,10 @@ class AllowSection(Section):
 
 
 class _TlsSection(Section):
-    """A certificate with its key (by file, or as text by environment), and whom to trust. PEM throughout."""
+    """A certificate with its key (by file, or as text by environment), and whom to trust. PEM throughout.
+
+    That there is a key shows when the node starts: commands of an admin run without the service's environment.
+    """
 
     certificate: Path | None = None
     key: Path | None = None
@@ -49,13 +52,10 @@ class _TlsSection(Section):
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        keys = [key for key in (self.key, self.key_pem) if key is not None]
-        if len(keys) != (self.certificate is not None):
-            raise wrong(
-                "certificate and private key go together",
-                "Name certificate and key, both as PEM files; or give the key's text in the environment variable of "
-                "key_pem instead of key.",
-            )
+        if self.key is not None and self.key_pem is not None:
+            raise wrong("the private key is given twice", "Drop key, or unset the environment variable of key_pem.")
+        if self.certificate is None and (self.key is not None or self.key_pem is not None):
+            raise wrong("a private key without its certificate", "Name certificate and key, both as PEM files.")
         if self.revocations is not None and self.authorities is None:
             raise wrong("revocations without authorities say nothing", "Name the authorities, too.")
         return self

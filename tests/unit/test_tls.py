@@ -111,6 +111,14 @@ def test_the_key_may_come_as_text(identity: Identity, authority: Authority) -> N
     assert handshake(context, client(authority))[0] == "TLSv1.3"
 
 
+def test_the_key_may_stand_beside_its_certificate(identity: Identity, authority: Authority, tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    both.write_bytes(identity.certificate.read_bytes() + key_pem())
+    assert serving(ServerTls(identity=Identity(certificate=both), trust=None)).get()
+    with pytest.raises(Misconfigured, match="expected beside it"):
+        serving(ServerTls(identity=Identity(certificate=identity.certificate), trust=None))
+
+
 def test_an_encrypted_key_opens_with_its_password_only(identity: Identity) -> None:
     def made(password: str | None) -> Renewing:
         text = key_pem("hunter2").decode()

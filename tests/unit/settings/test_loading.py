@@ -219,7 +219,6 @@ def test_a_key_by_environment_stays_secret(site: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("old", "new", "key", "hint"),
     [
-        ('key = "/etc/tls/node.key"', "", "node.tls", "key_pem"),
         ('certificate = "tls/node.pem"\n', "", "node.tls", "certificate and key"),
         ('authorities = "tls/ca.pem"', "", "node.tls", "client_certificates = false"),
         ('authorities = "tls/ca.pem"', 'revocations = "x.pem"', "node.tls", "authorities"),
@@ -234,6 +233,12 @@ def test_tls_that_cannot_work_is_refused(site: Path, old: str, new: str, key: st
     line = next(line for line in message.splitlines() if f": {key}: " in line)
     assert hint in line
     assert "secret" not in message.replace("secrets", "")
+
+
+def test_commands_run_without_the_key_that_only_the_service_has(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(site, new=TLS.replace('key = "/etc/tls/node.key"', "")).node.tls is not None
+    monkeypatch.setenv("SCREENING_NODE__NODE__TLS__KEY_PEM", "secret")
+    assert "given twice" in refused(site, new=TLS)
 
 
 def test_a_node_that_listens_nowhere_is_refused(site: Path) -> None:
