@@ -63,10 +63,11 @@ def running(config: AdminConfig, store: Store, archive: Archive) -> Iterator[str
         assert not thread.is_alive()
 
 
-def wait_for(address: str) -> None:
+def wait_for(address: str, client: httpx.Client | None = None) -> None:
+    """Return once the page answers."""
     for _ in range(200):
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{address}/health/live").status_code == 200:
+            if (client.get if client else httpx.get)(f"{address}/health/live").status_code == 200:
                 return
         threading.Event().wait(0.05)
     raise AssertionError(f"{address} does not answer")

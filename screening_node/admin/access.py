@@ -104,7 +104,7 @@ def visitor_of(request: Request) -> Visitor | None:
     if not site.accounts.any():
         return _without_accounts(request, site)
     secret, kind = _secret(request)
-    session = None if secret is None else site.accounts.session(secret, kind)
+    session = None if secret is None else site.accounts.session(secret, kind, used="hx-request" not in request.headers)
     if secret is None or session is None:
         return None
     return Visitor(name=session.name, role=Role(session.role), form_token=form_token(secret))

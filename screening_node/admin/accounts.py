@@ -103,13 +103,13 @@ class Accounts:
             raise Permanent(f"There is no active user {name}.", fix="List them: screening-node admin users.")
         return self._opened(account, rows.SessionKind.TOKEN, _TOKEN_LASTS, "token.create", actor)
 
-    def session(self, secret: str, kind: rows.SessionKind) -> rows.Session | None:
-        """Whose secret it is, while it is good."""
+    def session(self, secret: str, kind: rows.SessionKind, *, used: bool = True) -> rows.Session | None:
+        """Whose secret it is, while it is good. ``used``: a person did something; a page that polls does not count."""
         now = _now()
         idle = _SESSION_IDLES if kind is rows.SessionKind.PAGE else _TOKEN_LASTS
         with self._store.read() as tx:
             found = rows.session_of(tx, secret, kind=kind, now=now, idle=idle)
-        if found is not None and now - found.seen_at > _TOUCH_AFTER:
+        if found is not None and used and now - found.seen_at > _TOUCH_AFTER:
             with self._store.begin() as tx:
                 rows.touch(tx, found.id, now)
         return found

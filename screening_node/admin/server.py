@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 
 import uvicorn
+from fastapi import FastAPI
 
 from screening_node.admin.address import LOOPBACK, page_address
 from screening_node.admin.app import create_app
 from screening_node.admin.site import AdminConfig
-from screening_node.errors import ScreeningNodeError
+from screening_node.errors import Misconfigured, ScreeningNodeError
 from screening_node.store import accounts
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -37,6 +39,7 @@ def run_admin(config: AdminConfig, store: Store, archive: Archive, stop: threadi
         with listener:
             log.info("The admin's page is on %s", page_address(host, config.port, tls=config.certificate is not None))
             _serve(config, store, archive, listener, host, stop)
+        stop.wait(_LOOK_EVERY_S)  # a server that breaks at once must not spin
 
 
 def _host(config: AdminConfig, store: Store) -> str:
@@ -84,21 +87,7 @@ def _serve(
     config: AdminConfig, store: Store, archive: Archive, listener: socket.socket, host: str, stop: threading.Event
 ) -> None:
     """Until ``stop``, or until the page belongs on another address."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(config, store, archive),
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,  # its lines would hold what people searched for
-            server_header=False,
-            limit_concurrency=200,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=3,
-            ssl_certfile=config.certificate,
-            ssl_keyfile=config.key,
-        )
-    )
+    server = uvicorn.Server(_uvicorn(config, create_app(config, store, archive)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="admin", daemon=True)
     thread.start()
     moves = host != config.host
@@ -110,3 +99,29 @@ def _serve(
                 break
     server.should_exit = True
     thread.join()
+
+
+def _uvicorn(config: AdminConfig, app: FastAPI) -> uvicorn.Config:
+    """How the page is served. Raises Misconfigured where certificate and key do not fit."""
+    made = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,  # its lines would hold what people searched for
+        server_header=False,
+        limit_concurrency=200,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+        ssl_certfile=config.certificate,
+        ssl_keyfile=config.key,
+        ssl_keyfile_password="",  # none at all would ask for it on the terminal
+    )
+    try:
+        made.load()
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise Misconfigured(
+            f"admin.certificate and admin.key cannot be used: {type(error).__name__}.",
+            fix="Name PEM files of one certificate and its own key, without a password.",
+        ) from error
+    return made

@@ -7,13 +7,15 @@ import io
 import json
 import re
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from admin.filled_store import CROSSING, RAISED, fill, judge, receive
-from admin_site import LIMITS, PASSWORD, Browser, a_config, add_users, free_port, running
+from admin_site import LIMITS, PASSWORD, Browser, a_config, add_users, free_port, running, wait_for
 from fastapi.routing import APIRoute
 
 from screening_node.admin import access, listings
@@ -502,9 +504,6 @@ def test_a_full_disk_is_not_ready(filled: Store, archive: Archive) -> None:
 
 
 def test_a_taken_port_is_waited_for(filled: Store, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-    import threading
-
     from screening_node.admin import server
 
     monkeypatch.setattr(server, "_TRY_AGAIN_S", 0.1)
@@ -516,8 +515,6 @@ def test_a_taken_port_is_waited_for(filled: Store, archive: Archive, monkeypatch
         thread.join(0.5)
         assert thread.is_alive(), "it waits"
     try:
-        from admin_site import wait_for
-
         wait_for(f"http://127.0.0.1:{config.port}")
     finally:
         stop.set()
@@ -547,3 +544,45 @@ def test_display_copies_are_kept_and_bounded(tmp_path: Path) -> None:
     for name in ("two", "three", "four"):
         copies.png(factory.save(factory.make_dx(rows=300, columns=200), tmp_path / "film.dcm"), name)
     assert sum(file.stat().st_size for file in (tmp_path / "display").iterdir()) <= 150_000
+
+
+def test_the_page_over_tls_keeps_its_cookie_to_tls(filled: Store, archive: Archive, tmp_path: Path) -> None:
+    import ssl
+
+    import httpx
+    from certificates import Authority
+
+    from screening_node.admin.server import run_admin
+
+    authority = Authority(tmp_path / "authority")
+    pair = authority.issue("node")
+    add_users(filled)
+    config = a_config(certificate=pair.certificate, key=pair.key)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_admin, args=(config, filled, archive, stop))
+    thread.start()
+    address = f"https://127.0.0.1:{config.port}"
+    trust = ssl.create_default_context(cafile=str(authority.certificate))
+    try:
+        with httpx.Client(base_url=address, verify=trust) as client:
+            wait_for(address, client)
+            found = re.search(r'name="form_token" value="(\w+)"', client.get("/sign-in").text)
+            assert found is not None
+            data = {"form_token": found[1], "name": "viewer", "password": PASSWORD}
+            answer = client.post("/sign-in", data=data, headers={"Origin": address})
+            assert "Secure" in answer.headers["set-cookie"]
+            assert client.get("/").status_code == 200
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+def test_a_key_that_does_not_fit_its_certificate_is_said(filled: Store, archive: Archive, tmp_path: Path) -> None:
+    from screening_node.admin.server import run_admin
+    from screening_node.errors import Misconfigured
+
+    for name in ("node.pem", "node.key"):
+        (tmp_path / name).write_text("nonsense")
+    config = a_config(certificate=tmp_path / "node.pem", key=tmp_path / "node.key")
+    with pytest.raises(Misconfigured, match=r"admin\.certificate"):
+        run_admin(config, filled, archive, threading.Event())
