@@ -31,6 +31,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer films and rounds: about a minute and a half")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--folder", type=Path, help="where receivers store (default: the system's temporary folder)")
+    parser.add_argument("--processes", type=int, default=1, help="receiving processes of the node's intake")
     parser.add_argument("--only", choices=tuple(RECEIVERS), action="append", help="measure these receivers only")
     parser.add_argument("--associations", type=int, action="append", help="measure these numbers only")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
     names = options.only or list(RECEIVERS)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, _films(plan) as films:
-        bench = Bench(Path(folder), films, plan)
+        bench = Bench(Path(folder), films, plan, options.processes)
         figures = bench.run(names, options.associations or ASSOCIATIONS)
     print(json.dumps(figures, indent=2) if options.json else _table(figures))
 
@@ -180,14 +182,14 @@ def orthanc(folder: Path, tuned: bool) -> Iterator[Receiver]:
 
 
 @contextlib.contextmanager
-def ours(folder: Path) -> Iterator[Receiver]:
+def ours(folder: Path, processes: int) -> Iterator[Receiver]:
     """The node's intake with a database and an archive of its own, in processes of their own."""
     store = Store(f"sqlite:///{folder / 'node.db'}")
     store.migrate()
     store.close()
     port = peers.free_port()
     context = multiprocessing.get_context("spawn")
-    parent = context.Process(target=_intake, args=(folder, port))
+    parent = context.Process(target=_intake, args=(folder, port, processes))
     parent.start()
     assert parent.pid is not None
     try:
@@ -198,15 +200,26 @@ def ours(folder: Path) -> Iterator[Receiver]:
         parent.join()
 
 
-def _intake(folder: Path, port: int) -> None:
-    """Body of the receiving process."""
+def _intake(folder: Path, port: int, processes: int, sibling: bool = False) -> None:
+    """Body of the receiving process, which starts the others where there are to be several."""
+    context = multiprocessing.get_context("spawn")
+    siblings = [] if sibling else [_sibling(context, folder, port, processes) for _ in range(processes - 1)]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     store = Store(f"sqlite:///{folder / 'node.db'}")
-    config = IntakeConfig(ae_title="NODE", host="127.0.0.1", port=port)
-    run_intake(
-        config, store, Archive(folder / "archive"), route, patient_of, stop, lambda _: (folder / "ready").touch()
-    )
+    config = IntakeConfig(ae_title="NODE", host="127.0.0.1", port=port, share_ports=processes > 1)
+    ready = folder / ("sibling" if sibling else "ready")
+    peers.wait_until(lambda: not siblings or (folder / "sibling").exists())
+    run_intake(config, store, Archive(folder / "archive"), route, patient_of, stop, lambda _: ready.touch())
+    for other in siblings:
+        other.terminate()
+        other.join()
+
+
+def _sibling(context: SpawnContext, folder: Path, port: int, processes: int) -> SpawnProcess:
+    process = context.Process(target=_intake, args=(folder, port, processes, True))
+    process.start()
+    return process
 
 
 @contextlib.contextmanager
@@ -220,12 +233,12 @@ def _program(command: Sequence[str], port: int, environment: dict[str, str]) -> 
         peers.stop(process)
 
 
-RECEIVERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Receiver]]] = {
+RECEIVERS: dict[str, Callable[[Path, int], contextlib.AbstractContextManager[Receiver]]] = {
     _OURS: ours,
-    "storescp": lambda folder: storescp(folder),
-    "storescp_best": lambda folder: storescp(folder, "--max-pdu", str(_PDU), environment=NO_DELAY),
-    "orthanc": lambda folder: orthanc(folder, tuned=False),
-    "orthanc_tuned": lambda folder: orthanc(folder, tuned=True),
+    "storescp": lambda folder, _: storescp(folder),
+    "storescp_best": lambda folder, _: storescp(folder, "--max-pdu", str(_PDU), environment=NO_DELAY),
+    "orthanc": lambda folder, _: orthanc(folder, tuned=False),
+    "orthanc_tuned": lambda folder, _: orthanc(folder, tuned=True),
 }
 
 
@@ -235,7 +248,8 @@ RECEIVERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Receiver
 class Bench:
     """All rounds of one run."""
 
-    def __init__(self, folder: Path, films: dict[str, list[Path]], plan: Plan) -> None:
+    def __init__(self, folder: Path, films: dict[str, list[Path]], plan: Plan, processes: int) -> None:
+        self._processes = processes
         self._folder = folder
         self._films = films
         self._plan = plan
@@ -269,7 +283,7 @@ class Bench:
         folder = self._folder / f"{name}-{self._count}"
         folder.mkdir()
         try:
-            with RECEIVERS[name](folder) as receiver:
+            with RECEIVERS[name](folder, self._processes) as receiver:
                 _warm(receiver.port)
                 os.sync()
                 yield receiver

@@ -372,8 +372,14 @@ def processes(settings: Settings) -> list[Any]:
     """The processes of this host, in the order of a film's route."""
     from screening_node.service import ProcessSpec
 
+    numbers = range(1, settings.intake.processes + 1)
     specs = [
-        ProcessSpec(name="intake", target=run_intake_process, args=(settings,)),
+        *(
+            ProcessSpec(
+                name="intake" if number == 1 else f"intake-{number}", target=run_intake_process, args=(settings,)
+            )
+            for number in numbers
+        ),
         ProcessSpec(name="worker", target=run_worker_process, args=(settings,)),
         ProcessSpec(name="delivery", target=run_delivery_process, args=(settings,)),
     ]
@@ -394,12 +400,13 @@ def run_intake_process(stop: threading.Event, owner: str, settings: Settings) ->
         host=settings.node.host,
         port=settings.node.port if settings.node.plain else None,
         max_pdu=settings.intake.max_pdu,
-        max_associations=settings.node.max_associations,
+        max_associations=-(-settings.node.max_associations // settings.intake.processes),  # each takes its share
         network_timeout=settings.intake.network_timeout_seconds,
         min_free_bytes=settings.intake.min_free_mib * MIB,
         max_object_bytes=settings.intake.max_object_mib * MIB,
         allow=allowed_callers(settings.node.allow),
         secure=secure_port(settings),
+        share_ports=settings.intake.processes > 1,
     )
     with _Opened(settings) as store:
         run_intake(config, store, Archive(settings.store.archive), route, patient_of, stop)

@@ -2,8 +2,9 @@
 
     python intake_process.py DATABASE ARCHIVE PORT [CRASH]
 
-Prints its port once it listens. CRASH is "kept" (bytes in their place, no row) or "committed" (row committed, no
-answer sent): the process ends there, at the first film, without unwinding, as kill -9 would end it.
+Prints its port once it listens; PORT 0 takes a free one, any other is shared with other intakes. CRASH is "kept"
+(bytes in their place, no row) or "committed" (row committed, no answer sent): the process ends there, at the first
+film, without unwinding, as kill -9 would end it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def main() -> None:
         crash_at(rest[0])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    config = IntakeConfig(ae_title="NODE", host="127.0.0.1", port=int(port), min_free_bytes=0)
+    shared = int(port) > 0
+    config = IntakeConfig(ae_title="NODE", host="127.0.0.1", port=int(port), min_free_bytes=0, share_ports=shared)
     store = Store(f"sqlite:///{database}")
     run_intake(config, store, Archive(Path(archive)), route, patient_of, stop, lambda at: print(at, flush=True))
     store.close()

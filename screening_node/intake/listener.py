@@ -226,8 +226,12 @@ class IntakeListener(ThreadedAssociationServer):
         handlers: list[evt.EventHandlerType],
         new_provider: ProviderFactory,
         door: Door,
+        *,
+        share_port: bool = False,
     ) -> None:
+        """``share_port``: other processes of this user listen there, too; the kernel deals out the connections."""
         self.new_provider = new_provider
+        self._share_port = share_port
         self.door = door
         super().__init__(
             ae, address, ae.ae_title, contexts, evt_handlers=handlers, request_handler=IntakeRequestHandler
@@ -243,7 +247,10 @@ class IntakeListener(ThreadedAssociationServer):
 
     def server_bind(self) -> None:
         """Bind with a large receive buffer, which accepted sockets inherit."""
-        cast(socket.socket, self.socket).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        listening = cast(socket.socket, self.socket)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        if self._share_port:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:

@@ -59,7 +59,7 @@ class IntakeConfig:
     ``idle_timeout`` ends a connection that never asks for an association; ``network_timeout`` an association, or
     a transfer, that stalls; ``drain_seconds`` is what running associations get to end by themselves at a stop.
     ``allow`` lists who may call the plain port; everybody may where it is empty. Without ``port`` there is none but
-    the ``secure`` one.
+    the ``secure`` one. ``share_ports`` where several intake processes listen on the same ones.
     """
 
     ae_title: str
@@ -74,6 +74,7 @@ class IntakeConfig:
     max_object_bytes: int = 1024 * 1024 * 1024
     allow: tuple[AllowedCaller, ...] = ()
     secure: SecurePort | None = None
+    share_ports: bool = False
 
 
 class Intake:
@@ -116,6 +117,7 @@ class Intake:
                 self._event_handlers(doorkeeper),
                 self._provider_for,
                 Door(doorkeeper, context),
+                share_port=self._config.share_ports,
             )
         except OSError as error:
             self.stop()

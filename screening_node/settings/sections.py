@@ -212,6 +212,7 @@ class IntakeSection(Section):
     max_object_mib: Annotated[int, Field(ge=1, le=4096)] = 1024
     min_free_mib: Annotated[int, Field(ge=0)] = 512
     max_pdu: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
     network_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 import sqlalchemy as sa
-from factory import DX_PRESENTATION, make_dx
+from factory import DX_PRESENTATION, make_dx, save
 from integration import peers
 from integration.modality import command_bytes, data_set_of, ended, modality, p_data, raw_association, receive_pdu
 
@@ -31,8 +31,8 @@ class Process:
 
 
 @contextmanager
-def intake_process(store: Store, archive: Archive, crash: str = "") -> Iterator[Process]:
-    command = [sys.executable, str(PROGRAM), str(store.file), str(archive.root), "0", *([crash] if crash else [])]
+def intake_process(store: Store, archive: Archive, crash: str = "", port: int = 0) -> Iterator[Process]:
+    command = [sys.executable, str(PROGRAM), str(store.file), str(archive.root), str(port), *([crash] if crash else [])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:
@@ -125,3 +125,22 @@ def test_memory_does_not_grow_with_films(store: Store, archive: Archive) -> None
     assert after < 150e6
     assert after - before < 8e6, "less than one film"
     assert descriptors < 40
+
+
+def test_two_processes_share_a_port_and_one_dies(store: Store, archive: Archive, tmp_path: Path) -> None:
+    films = [make_dx(seed=seed) for seed in range(24)]
+    paths = [save(film, tmp_path / f"{number}.dcm") for number, film in enumerate(films)]
+    port = peers.free_port()
+    with intake_process(store, archive, port=port) as first, intake_process(store, archive, port=port) as second:
+        senders = [_storescu(port, *paths[start:18:6]) for start in range(6)]
+        assert [sender.wait(60) for sender in senders] == [0] * 6
+        first.process.kill()
+        first.process.wait(10)
+        assert [_storescu(port, path).wait(60) for path in paths[18:]] == [0] * 6
+        assert second.process.poll() is None
+    assert set(kept(store, archive)) == {film.SOPInstanceUID for film in films}
+    assert jobs(store) == 24
+
+
+def _storescu(port: int, *films: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([peers.require("storescu", "dcmtk"), "127.0.0.1", str(port), *map(str, films)])
