@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from pydicom import config
+from pydicom.charset import default_encoding
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
@@ -29,9 +30,20 @@ class Relation(StrEnum):
     SELECTED_FROM = "SELECTED FROM"
 
 
+def blank() -> Dataset:
+    """An empty item, marked as encoded the way it will be written.
+
+    Without the mark pydicom looks for ambiguous value representations below every item, once for each of its
+    ancestors, which takes a third of the time that a report takes. Items hold none.
+    """
+    item = Dataset()
+    item.set_original_encoding(is_implicit_vr=False, is_little_endian=True, character_encoding=default_encoding)
+    return item
+
+
 def coded(code: Code) -> Dataset:
     """A code sequence item (PS3.3 section 8)."""
-    item = Dataset()
+    item = blank()
     item.CodeValue = code.value
     item.CodingSchemeDesignator = code.scheme_designator
     item.CodeMeaning = code.meaning
@@ -39,7 +51,7 @@ def coded(code: Code) -> Dataset:
 
 
 def _item(value_type: str, relation: Relation, name: Code, children: Sequence[Dataset]) -> Dataset:
-    item = Dataset()
+    item = blank()
     item.RelationshipType = relation.value
     item.ValueType = value_type
     item.ConceptNameCodeSequence = [coded(name)]
@@ -59,7 +71,7 @@ def container(relation: Relation, name: Code, children: Sequence[Dataset], *, te
 
 def template_reference(number: str) -> Dataset:
     """The reference to a template of PS3.16."""
-    reference = Dataset()
+    reference = blank()
     reference.MappingResource = "DCMR"
     reference.TemplateIdentifier = number
     return reference
@@ -96,7 +108,7 @@ def number(relation: Relation, name: Code, value: str | None, unit: Code, *child
         item.MeasuredValueSequence = []
         item.NumericValueQualifierCodeSequence = [coded(MEASUREMENT_FAILURE)]
         return item
-    measured = Dataset()
+    measured = blank()
     measured.NumericValue = value
     measured.MeasurementUnitsCodeSequence = [coded(unit)]
     item.MeasuredValueSequence = [measured]
@@ -112,7 +124,7 @@ def reference(relation: Relation, name: Code, sop: tuple[str, str], *, image: bo
 
 def sop_reference(sop: tuple[str, str]) -> Dataset:
     """A reference to an instance by SOP Class UID and SOP Instance UID (PS3.3 table 10-11)."""
-    item = Dataset()
+    item = blank()
     set_uid(item, "ReferencedSOPClassUID", sop[0])
     set_uid(item, "ReferencedSOPInstanceUID", sop[1])
     return item

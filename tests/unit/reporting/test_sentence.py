@@ -48,6 +48,14 @@ def test_the_sites_own_words(tmp_path: Path) -> None:
     assert ours.sop_instance_uid != report.sop_instance_uid, "other words are another object"
 
 
+def test_words_in_any_script_survive(tmp_path: Path) -> None:
+    own = Sentences(judged="Knochendichte geschätzt 骨密度 {t_score}")
+    reporter = Reporter(cases.TABLE, software_version="0.1.0", sentences=own)
+    report = reporter.report(cases.film_file(tmp_path / "film.dcm"), cases.result(), cases.RAISED, cases.AT)
+    group = trees.groups(trees.parsed(report))["Lumbar bone density of the patient"]
+    assert trees.value(trees.child(group, codes.SENTENCE)) == "Knochendichte geschätzt 骨密度 -2.61"
+
+
 @pytest.mark.parametrize(
     "template",
     ["", "  ", "{", "}", "{name}", "{0}", "{}", "{t_score.__class__}", "{t_score[0]}", "two\nlines", "x" * 301],
