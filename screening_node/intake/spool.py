@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import struct
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
-from pynetdicom.dsutils import create_file_meta
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
 from screening_node.errors import DiskFull, StoreUnavailable
 from screening_node.intake.header import Spooled, early_header
@@ -25,16 +23,29 @@ _BEGINNING = 65536
 
 def part10_preamble(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, calling_ae: str) -> bytes:
     """Preamble, prefix and File Meta Information (PS3.10 section 7.1) for an object that came over the network."""
-    meta = create_file_meta(
-        sop_class_uid=UID(sop_class_uid),
-        sop_instance_uid=UID(sop_instance_uid),
-        transfer_syntax=UID(transfer_syntax_uid),
+    elements = (
+        _long_element(0x0001, b"OB", b"\0\1"),  # File Meta Information Version
+        _element(0x0002, b"UI", sop_class_uid),
+        _element(0x0003, b"UI", sop_instance_uid),
+        _element(0x0010, b"UI", transfer_syntax_uid),
+        _element(0x0012, b"UI", PYNETDICOM_IMPLEMENTATION_UID),
+        _element(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION),
+        _element(0x0016, b"AE", calling_ae),
     )
-    meta.SourceApplicationEntityTitle = calling_ae
-    out = DicomBytesIO()
-    out.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(out, meta, enforce_standard=True)
-    return out.getvalue()
+    rest = b"".join(elements)
+    return b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 0x0002, 0x0000, b"UL", 4, len(rest)) + rest
+
+
+def _element(number: int, vr: bytes, text: str) -> bytes:
+    """An element of group 2, explicit VR little endian, with a 16-bit length."""
+    value = text.encode("ascii")
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    return struct.pack("<HH2sH", 0x0002, number, vr, len(value)) + value
+
+
+def _long_element(number: int, vr: bytes, value: bytes) -> bytes:
+    return struct.pack("<HH2sxxL", 0x0002, number, vr, len(value)) + value
 
 
 class Spool:
