@@ -36,7 +36,12 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
         joined = _joined(dataset, keyword)
     except Exception:  # a header may hold anything; what cannot be read is not there
         return ()
-    return tuple(part for part in (part.strip(" \0\r\n\t") for part in joined.split("\\")) if part)
+    return tuple(part for part in (part.strip(" \r\n\t") for part in _storable(joined).split("\\")) if part)
+
+
+def _storable(value: str) -> str:
+    """Without NULs, and without halves of surrogate pairs: no database and no UTF-8 takes either."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def text(dataset: Dataset, keyword: str) -> str | None:

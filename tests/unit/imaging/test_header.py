@@ -105,6 +105,16 @@ def test_sex_is_one_of_three_or_unknown() -> None:
     assert sexes == {"F": "F", "m": "M", "O": "O", "X": None, "": None}
 
 
+def test_what_no_database_takes_is_left_out() -> None:
+    dataset = Dataset()
+    dataset.PatientName = "DOE\0^JA\0NE"
+    dataset.PatientID = "\0\0"
+    dataset.AccessionNumber = "A\ud800B"
+    assert header.text(dataset, "PatientName") == "DOE^JANE"
+    assert header.text(dataset, "PatientID") is None
+    assert header.text(dataset, "AccessionNumber") == "A?B"
+
+
 def test_the_first_of_several_values_counts_and_numbers_need_all() -> None:
     dataset = received(PatientID="A1\\B2", DeviceSerialNumber=["7", "abc"])
     assert header.patient_of(dataset).patient_id == "A1"

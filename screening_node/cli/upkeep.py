@@ -1,0 +1,90 @@
+"""``store``: is it in order, copy it while the node runs, get it back."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from screening_node.cli.console import ActorOption, Columns, ConfigOption, JsonOption, out, print_record, print_rows
+from screening_node.cli.listings import actor_or_user, open_store
+
+store = typer.Typer(help="The database and the archive: check, back up, restore, make smaller.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.", file_okay=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang these commands under the root."""
+    app.add_typer(store, name="store")
+
+
+@store.command("check")
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Look for damage: the database, files that rows name, files that none names. Exit code 1 where data is lost."""
+    from screening_node.settings import load_settings
+    from screening_node.store.archive import Archive
+    from screening_node.store.upkeep import faults
+
+    with open_store(config) as opened:
+        found = list(faults(opened, Archive(load_settings(config).store.archive)))
+    rows = [{"fault": fault.what, "where": fault.where, "harmless": fault.harmless} for fault in found]
+    columns: Columns = {"Fault": "fault", "Where": "where", "Harmless": lambda row: "yes" if row["harmless"] else "NO"}
+    print_rows(rows, columns, as_json=as_json, empty="The store is in order.")
+    if any(not fault.harmless for fault in found):
+        raise typer.Exit(1)
+
+
+@store.command("backup")
+def backup(folder: Folder, config: ConfigOption = None, actor: ActorOption = None, as_json: JsonOption = False) -> None:
+    """Copy everything while the node runs; into the folder of an earlier backup, only what is new."""
+    from screening_node.settings import load_settings
+    from screening_node.store.backup import backup as copy
+    from screening_node.store.records import audit
+
+    with open_store(config) as opened:
+        done = copy(opened, load_settings(config).store.archive, folder.absolute())
+        with opened.begin() as tx:
+            detail = {"files": done.files, "copied": done.copied}
+            audit(tx, actor=actor_or_user(actor), action="store.backup", subject=str(folder.absolute()), detail=detail)
+    if as_json:
+        print_record({"files": done.files, "copied": done.copied}, as_json=True)
+        return
+    out.print(f"The database and {done.files} files are in {folder}; {done.copied} of them are new.", style="green")
+
+
+@store.command("restore")
+def restore(folder: Folder, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Put a backup in the place of a store that is gone. The node must not run; every file is compared."""
+    from screening_node.assembly import lock_paths
+    from screening_node.assembly import open_store as assembled
+    from screening_node.errors import Misconfigured
+    from screening_node.service import single_run
+    from screening_node.settings import load_settings
+    from screening_node.store.backup import restore as put_back
+    from screening_node.store.session import Store
+
+    settings = load_settings(config)
+    database = Store(settings.store.url.get_secret_value()).file
+    if database is None:
+        raise Misconfigured("The database is a server's.", fix="Use pg_restore, then copy the archive folder back.")
+    with ExitStack() as held:
+        for path in lock_paths(settings):
+            held.enter_context(single_run(path))
+        done = put_back(folder.absolute(), database, settings.store.archive)
+        assembled(settings).close()  # a backup of an older version gets this one's tables
+    if as_json:
+        print_record({"files": done.files}, as_json=True)
+        return
+    out.print(f"The database and {done.files} files are back, each as it was.", style="green")
+
+
+@store.command("vacuum")
+def vacuum(config: ConfigOption = None) -> None:
+    """Write the database anew, without the space of deleted rows. Films wait meanwhile."""
+    from screening_node.store.upkeep import vacuum as written_anew
+
+    with open_store(config) as opened:
+        written_anew(opened)
+    out.print("Done.", style="green")
