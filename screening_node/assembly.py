@@ -183,7 +183,10 @@ def allowed_callers(entries: Iterable[AllowSection]) -> tuple[AllowedCaller, ...
     """Who may call; empty where everybody may."""
     from screening_node.intake.callers import AllowedCaller
 
-    return tuple(AllowedCaller(ae_title=each.ae_title, networks=each.addresses or ()) for each in entries)
+    return tuple(
+        AllowedCaller(ae_title=each.ae_title, networks=each.addresses or (), certificate=each.certificate)
+        for each in entries
+    )
 
 
 def secure_port(settings: Settings) -> SecurePort | None:

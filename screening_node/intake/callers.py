@@ -7,13 +7,14 @@ the network of modalities. What proves who calls is TLS with client certificates
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from screening_node.errors import ScreeningNodeError
 from screening_node.store.records import audit
@@ -34,10 +35,14 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AllowedCaller:
-    """One entry of the list. ``ae_title`` may be ``ANY_TITLE``; without ``networks`` every address will do."""
+    """One entry of the list. ``ae_title`` may be ``ANY_TITLE``; without ``networks`` every address will do.
+
+    ``certificate``: a name that the caller's certificate has to hold; without it every accepted one will do.
+    """
 
     ae_title: str
     networks: tuple[Network, ...] = ()
+    certificate: str | None = None
 
     def knows_title(self, ae_title: str) -> bool:
         """Whether this entry is about that AE title (PS3.5 table 6.2-1: spaces at the ends do not count)."""
@@ -48,13 +53,35 @@ class AllowedCaller:
         known = _unmapped(address)
         return not self.networks or any(known in network for network in self.networks)
 
+    def knows_certificate(self, names: frozenset[str]) -> bool:
+        """Whether one of the names in the peer's certificate is the wanted one; capitals do not count."""
+        return self.certificate is None or self.certificate.casefold() in {name.casefold() for name in names}
 
-def why_not(allowed: tuple[AllowedCaller, ...], ae_title: str, address: str) -> str | None:
-    """Why a caller is not let in; None where it is. An empty list lets everybody in."""
+
+def why_not(
+    allowed: tuple[AllowedCaller, ...], ae_title: str, address: str, names: frozenset[str] = frozenset()
+) -> str | None:
+    """Why a caller is not let in; None where it is. An empty list lets everybody in.
+
+    ``names``: those in its certificate; none without TLS.
+    """
     of_title = [entry for entry in allowed if entry.knows_title(ae_title)]
-    if not allowed or any(entry.knows_address(address) for entry in of_title):
+    from_there = [entry for entry in of_title if entry.knows_address(address)]
+    if not allowed or any(entry.knows_certificate(names) for entry in from_there):
         return None
-    return "address not allowed for this AE title" if of_title else "calling AE title not allowed"
+    if not of_title:
+        return "calling AE title not allowed"
+    return "certificate not allowed for this AE title" if from_there else "address not allowed for this AE title"
+
+
+def names_of(peer: object) -> frozenset[str]:
+    """The names in a TLS peer's verified certificate: subject's common name, DNS names of the subject alternative."""
+    shown = peer.getpeercert() if isinstance(peer, ssl.SSLSocket) else None
+    if not shown:
+        return frozenset()
+    subject = [pair for group in cast(Iterable[Iterable[tuple[str, str]]], shown.get("subject", ())) for pair in group]
+    others = cast(Iterable[tuple[str, str]], shown.get("subjectAltName", ()))
+    return frozenset(value for kind, value in (*subject, *others) if kind in ("commonName", "DNS"))
 
 
 def _unmapped(address: str) -> IPv4Address | IPv6Address:
@@ -122,7 +149,9 @@ class Doorkeeper:
         assoc = event.assoc
         title = str(getattr(assoc.requestor.primitive, "calling_ae_title", "") or "")
         address = str(assoc.requestor.address_info.address) if assoc.requestor.address_info is not None else ""
-        reason = why_not(self._allowed, title, address)
+        connected = assoc.dul.socket
+        names = names_of(connected.socket) if connected is not None else frozenset()
+        reason = why_not(self._allowed, title, address, names)
         if reason is None:
             return
         assoc.acse.send_reject(*NOT_RECOGNISED)

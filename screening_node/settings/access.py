@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 
@@ -31,10 +31,11 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class AllowSection(Section):
-    """One caller that is let in: its AE title ("*" for any), and where it may call from."""
+    """One caller that is let in: its AE title ("*" for any), where it may call from, and the name it must prove."""
 
     ae_title: AeTitle
     addresses: Annotated[tuple[Network, ...] | None, AfterValidator(_not_empty)] = None
+    certificate: Annotated[str, Field(min_length=1)] | None = None
 
 
 class _TlsSection(Section):
@@ -78,6 +79,8 @@ class NodeTlsSection(_TlsSection):
                 "client certificates are wanted, but none can be verified",
                 "Name the authorities that signed them, or write client_certificates = false.",
             )
+        if not self.client_certificates and any(entry.certificate for entry in self.allow):
+            raise wrong("allow names certificates that clients do not show", "Drop client_certificates = false.")
         return self
 
 

@@ -86,6 +86,8 @@ class NodeSection(Section):
     def _ports(self) -> NodeSection:
         if not self.plain and self.tls is None:
             raise wrong("the node listens nowhere", "Leave plain out, or add [node.tls].")
+        if any(entry.certificate for entry in self.allow):
+            raise wrong("without TLS nobody shows a certificate", "Name certificates in [node.tls] allow only.")
         if self.plain and self.tls is not None and self.tls.port == self.port:
             raise wrong(f"port {self.port} is plain and TLS", "Give [node.tls] a port of its own, or plain = false.")
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -133,6 +134,19 @@ def test_each_port_has_rules_of_its_own(
         assert peers.storescu(intake.port, film, calling="ROOM1").returncode != 0
         options = by(authority.issue("room1"), authority.certificate)
         assert peers.storescu(port, *options, film, calling="ROOM1").returncode == 0
+
+
+def test_an_ae_title_may_belong_to_one_certificate(
+    run_an_intake: IntakeRunner, authority: Authority, node: Pair, film: Path
+) -> None:
+    entry = AllowedCaller(ae_title="ROOM1", certificate="Room1.example.org")
+    with run_an_intake(port=None, secure=replace(secure(authority, node), allow=(entry,))) as intake:
+        other = by(authority.issue("room2.example.org"), authority.certificate)
+        assert peers.storescu(intake.port, *other, film, calling="ROOM1").returncode != 0
+        peers.wait_until(lambda: turned_away(intake))
+        assert turned_away(intake) == ["certificate not allowed for this AE title"]
+        own = by(authority.issue("room1.example.org"), authority.certificate)
+        assert peers.storescu(intake.port, *own, film, calling="ROOM1").returncode == 0
 
 
 def test_a_silent_handshake_and_a_health_check_hold_up_nobody(

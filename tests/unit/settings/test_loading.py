@@ -179,6 +179,7 @@ def test_callers_are_networks(site: Path) -> None:
         ('{ae_title = "A", addresses = []}', "node.allow.0.addresses", "Leave addresses out"),
         ('{ae_title = "A", address = "::1"}', "node.allow.0.address", "Did you mean addresses?"),
         ('{addresses = ["::1"]}', "node.allow.0.ae_title", "Add the key"),
+        ('{ae_title = "A", certificate = "a"}', "node", "[node.tls] allow only"),
     ],
 )
 def test_an_impossible_caller_is_refused(site: Path, entry: str, key: str, hint: str) -> None:
@@ -226,6 +227,12 @@ def test_a_key_by_environment_stays_secret(site: Path, monkeypatch: pytest.Monke
         ("[node.tls]", "[node.tls]\nchipers = 1", "node.tls.chipers", "Known keys: allow, authorities"),
         ("[node.tls]", '[node.tls]\nkey_pem = "secret"', "node.tls.key_pem", "by environment"),
         (TLS, "[node.tsl]\n", "node.tsl", "Did you mean tls?"),
+        (
+            'authorities = "tls/ca.pem"',
+            'client_certificates = false\nallow = [{ae_title = "A", certificate = "a"}]',
+            "node.tls",
+            "Drop client_certificates",
+        ),
     ],
 )
 def test_tls_that_cannot_work_is_refused(site: Path, old: str, new: str, key: str, hint: str) -> None:
