@@ -376,7 +376,7 @@ class _Watch:
                     sizes.append(process.memory_info().rss)
             self.peak = max(self.peak, sum(sizes))
             self.peak_process = max(self.peak_process, *sizes, 0)
-            if self._over.wait(0.05):
+            if self._over.wait(0.2):  # looking through all processes costs what is measured
                 return
 
 
