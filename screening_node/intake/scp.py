@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pydicom.config
 from pydicom.dataset import Dataset
@@ -242,7 +243,7 @@ def _forget_who_hung_up(event: evt.Event) -> None:
     ``idle_timeout``: pynetdicom waits on for a request that cannot come. Nothing is what a timeout hands it, too.
     """
     if event.assoc.requestor.primitive is None:
-        event.assoc.dul.to_user_queue.put(None)
+        cast(Any, event.assoc.dul.to_user_queue).put(None)  # pynetdicom's own timeouts do; its types do not say so
 
 
 def _log_refused_contexts(event: evt.Event) -> None:
