@@ -1,0 +1,168 @@
+"""Percentile bootstrap over *patients*: a patient is drawn with all of their films, or not at all.
+
+A resample is a row of weights (how often each film was drawn), so that every figure of all resamples is a matrix
+product, and the AUC a cumulative sum over the films in the order of their scores. The same seed draws the same patients
+whatever is computed, so that figures of two models over the same films are paired by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+RESAMPLES = 2000
+#: Weights that are held at once: 32 MB.
+_AT_ONCE = 4_000_000
+#: Fewer resamples than this share that give a figure, and there is no interval.
+_LEAST_DEFINED = 0.9
+
+
+def patient_weights(patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Floats]:
+    """How often each film was drawn: (b, n) at a time, b in all ``resamples``; one patient identifier a film."""
+    names, codes = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
+    rng, count = np.random.default_rng([seed, 83]), len(names)
+    rows = max(1, _AT_ONCE // max(1, len(patients)))
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = rng.integers(0, count, size=(size, count)) + count * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+        yield times[:, codes].astype(np.float64)
+
+
+def agreement_replicates(
+    truth: Floats,
+    estimate: Floats,
+    positive: Bools,
+    patients: Sequence[str],
+    *,
+    called: Bools | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Every figure of agreement in every resample, (resamples, v), by name.
+
+    ``truth`` and ``estimate`` (n, v) in g/cm2, NaN left out; ``positive`` (n, v) by truth; ``called`` (n, v) by
+    estimate adds sensitivity and specificity. NaN where a resample does not define a figure.
+    """
+    parts: list[dict[str, Floats]] = []
+    for weights in patient_weights(patients, resamples, seed):
+        columns = [
+            _column(
+                weights,
+                truth[:, column],
+                estimate[:, column],
+                positive[:, column],
+                None if called is None else called[:, column],
+            )
+            for column in range(truth.shape[1])
+        ]
+        parts.append({name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def share_replicates(hits: Bools, of: Bools, patients: Sequence[str], resamples: int, seed: int = 0) -> Floats:
+    """Share of ``hits`` (n, v) among ``of`` (n, v) in every resample, (resamples, v)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.concatenate(
+            [
+                (w @ (hits & of).astype(float)) / (w @ of.astype(float))
+                for w in patient_weights(patients, resamples, seed)
+            ]
+        )
+
+
+def mean_replicates(values: Floats, patients: Sequence[str], resamples: int, seed: int = 0) -> Floats:
+    """Mean of ``values`` (n, v), NaN left out, in every resample, (resamples, v)."""
+    there = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.concatenate(
+            [
+                (w @ np.where(there, values, 0.0)) / (w @ there.astype(float))
+                for w in patient_weights(patients, resamples, seed)
+            ]
+        )
+
+
+def averaged(replicates: Floats) -> Floats:
+    """Mean over the vertebrae that were measured at all, (resamples,) from (resamples, v)."""
+    used = replicates[:, ~np.isnan(replicates).all(axis=0)]
+    return used.mean(axis=1) if used.shape[1] else np.full(len(replicates), np.nan)
+
+
+def interval(replicates: Floats, level: float = 0.95) -> tuple[float, float] | None:
+    """Percentile interval of a figure's replicates (resamples,); None where too many resamples do not define it."""
+    defined = replicates[np.isfinite(replicates)]
+    if len(defined) < max(2, _LEAST_DEFINED * len(replicates)):
+        return None
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def p_value(differences: Floats) -> float | None:
+    """Two-sided p of a paired difference from its replicates (resamples,): how often it changes sides."""
+    defined = differences[np.isfinite(differences)]
+    if len(defined) < 2:
+        return None
+    below, above = int((defined <= 0).sum()), int((defined >= 0).sum())
+    return min(1.0, 2 * (min(below, above) + 1) / (len(defined) + 1))
+
+
+def _column(
+    weights: Floats, truth: Floats, estimate: Floats, positive: Bools, called: Bools | None
+) -> dict[str, Floats]:
+    """One vertebra's figures for (b, n) weights, each (b,)."""
+    kept = np.isfinite(truth) & np.isfinite(estimate)
+    weights, positive = weights[:, kept], positive[kept]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = _moments(weights, truth[kept], estimate[kept])
+        found["auc"] = _areas(weights, -estimate[kept], positive)
+        if called is not None:
+            found |= _shares(weights, called[kept], positive)
+    return found
+
+
+def _moments(weights: Floats, truth: Floats, estimate: Floats) -> dict[str, Floats]:
+    # centred, so that the differences of sums below keep their digits
+    middle = (truth.mean(), estimate.mean()) if len(truth) else (0.0, 0.0)
+    t, e, error = truth - middle[0], estimate - middle[1], estimate - truth
+    sums = weights @ np.stack([np.ones_like(t), t, e, t * t, e * e, t * e, error, error**2, np.abs(error)], axis=1)
+    count, st, se, stt, see, ste, sd, sdd, sa = sums.T
+    mean_t, mean_e = st / count, se / count
+    var_t, var_e, cov = stt / count - mean_t**2, see / count - mean_e**2, ste / count - mean_t * mean_e
+    r = cov / np.sqrt(var_t * var_e)
+    slope = cov / var_e  # of the truth on the estimate
+    return {
+        "r": r,
+        "r2": r * r,
+        "rmse": np.sqrt(sdd / count),
+        "mae": sa / count,
+        "bias": sd / count,
+        "error_sd": np.sqrt(np.maximum(sdd - sd**2 / count, 0.0) / (count - 1)),
+        "slope": slope,
+        "intercept": (mean_t + middle[0]) - slope * (mean_e + middle[1]),
+    }
+
+
+def _areas(weights: Floats, score: Floats, positive: Bools) -> Floats:
+    """Area under the ROC curve of weighted films: cases beat others of lower score, and half of those of the same."""
+    order = np.argsort(score, kind="stable")
+    weights, positive, score = weights[:, order], positive[order], score[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(score) != 0]) if len(score) else np.zeros(0, int)
+    if len(starts) == 0:
+        return np.full(len(weights), np.nan)
+    cases = np.add.reduceat(weights * positive, starts, axis=1)  # (b, different scores)
+    others = np.add.reduceat(weights * ~positive, starts, axis=1)
+    beaten = np.cumsum(others, axis=1) - 0.5 * others
+    area: Floats = (cases * beaten).sum(axis=1) / (cases.sum(axis=1) * others.sum(axis=1))
+    return area
+
+
+def _shares(weights: Floats, called: Bools, positive: Bools) -> dict[str, Floats]:
+    kinds = np.stack([called & positive, positive, ~called & ~positive, ~positive], axis=1).astype(float)
+    hits, cases, cleared, others = (weights @ kinds).T
+    return {"sensitivity": hits / cases, "specificity": cleared / others}
