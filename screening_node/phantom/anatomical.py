@@ -26,7 +26,7 @@ from screening_node.phantom.physics.scanline import Weighted, path_map
 from screening_node.phantom.physics.texture import grain
 
 #: Named on every film; a change to any drawing raises it.
-ANATOMICAL_VERSION = "anatomical-1"
+ANATOMICAL_VERSION = "anatomical-2"
 
 #: Soft tissue is drawn on a grid of so many mm, vessels and grain's strength on films so many times coarser.
 _TISSUE_MM = 1.6

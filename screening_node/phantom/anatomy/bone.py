@@ -96,12 +96,14 @@ def tube(
     exponent: float = 2.3,
     around: int = 12,
     end_plate: float | None = None,
+    wall: Sequence[float] = (1.0,),
 ) -> Bone:
     """A bone around a centre line (n, 3) in mm.
 
     ``half_up`` and ``half_side`` are the half axes of the superelliptic cross-section along ``up`` and across it in
     mm: one number, or several spread evenly along the line. ``up`` is (3,) or (n, 3). ``ends`` in mm is how long
-    each end takes to close. ``end_plate`` in mm is the cortex at the ends where it differs from the side's.
+    each end takes to close. ``end_plate`` in mm is the cortex at the ends where it differs from the side's; ``wall``
+    multiplies the side's, spread evenly along the line.
     """
     place, position, length = _stations(line, ends)
     axes = [_spread(half, place) for half in (half_up, half_side)]
@@ -112,7 +114,7 @@ def tube(
     plate = cortex if end_plate is None else end_plate * stuff.q**0.6
     circle = _superellipse(around, exponent)
 
-    def rings(shave: float, cap: float) -> Points:
+    def rings(shave: Points, cap: float) -> Points:
         closing = _closing(position, length, ends, cap)
         half = [np.maximum(axis - shave, 0) * closing for axis in axes]
         sides = half[1][:, None, None] * circle[0][None, :, None] * across[:, None]
@@ -120,7 +122,7 @@ def tube(
         shift = np.clip(position, cap, length - cap) - position
         return (centre + shift[:, None] * tangent)[:, None] + sides + heights
 
-    return Bone(stuff=stuff, outer=rings(0.0, 0.0), inner=rings(cortex, plate))
+    return Bone(stuff=stuff, outer=rings(np.zeros(len(place)), 0.0), inner=rings(cortex * _spread(wall, place), plate))
 
 
 def ball(centre: Points, half: tuple[float, float, float], *, stuff: Stuff, around: int = 10) -> Bone:

@@ -150,24 +150,28 @@ def _diaphragm(figure: Figure, dome: float, rng: np.random.Generator) -> Iterato
 def _mediastinum(figure: Figure) -> Iterator[Shape]:
     """What lies between the lungs before and around the spine."""
     size = figure.size
-    heights = [-60.0, 0, 40, 80, 120, 160, 200, 260, 340]
+    heights = [-60.0, -18, 8, 36, 80, 120, 160, 200, 260, 340]
     sway = [spine.sway(figure, y) for y in heights]
-    swell = 1 + 0.07 * figure.rng(33).standard_normal(len(heights))
+    plump = 1 + 0.012 * (figure.patient.bmi - 24)  # fat between the great vessels
+    swell = plump * (1 + 0.06 * figure.rng(33).standard_normal(len(heights)))
+    # Narrowest under the clavicles' heads; above, the vessels lean outwards to the neck and the arms.
+    right = np.array([40.0, 41, 31, 25, 27, 31, 33, 34, 38, 42]) * swell
+    left = np.array([40.0, 42, 29, 22, 31, 30, 30, 34, 38, 42]) * swell
     yield Stack(
         heights=[y * size for y in heights],
-        centre_x=[(0.5 * shift - 1) * size for shift in sway],
-        centre_z=[z * size for z in (0, 2, 5, 9, 14, 20, 24, 26, 28)],
-        half_x=[x * size * wide for x, wide in zip((30, 29, 27, 27, 29, 31, 34, 38, 42), swell, strict=True)],
-        half_z=[z * size for z in (38, 42, 46, 48, 50, 53, 56, 60, 64)],
-        exponent=2.2,
+        centre_x=[(0.5 * shift + x) * size for shift, x in zip(sway, 0.5 * (left - right), strict=True)],
+        centre_z=[z * size for z in (0, 1, 2, 5, 9, 14, 20, 24, 26, 28)],
+        half_x=list(0.5 * (left + right) * size),
+        half_z=[z * size for z in (38, 40, 42, 46, 48, 50, 53, 56, 60, 64)],
+        exponent=3.2,
     )
     yield Stack(
         heights=[y * size for y in heights],
         centre_x=[shift * size for shift in sway],
         centre_z=[(spine.depth_of_spine(figure, y) - 14) * size for y in heights],
-        half_x=[x * size for x in (20, 20, 18, 17.5, 18, 19, 21, 25, 32)],
-        half_z=[28 * size] * 9,
-        exponent=2.2,
+        half_x=[x * size for x in (17, 17.5, 17.5, 17.5, 17.5, 18, 19, 21, 25, 32)],
+        half_z=[28 * size] * 10,
+        exponent=2.0,
     )
 
 
@@ -201,22 +205,34 @@ def _great_vessels(figure: Figure, rng: np.random.Generator) -> Iterator[Shape]:
     wide = 12.5 + 0.09 * (age - 55) + 0.8 * rng.standard_normal()
     unfold = max(0.0, 0.22 * (age - 52)) + 2.5 * rng.standard_normal()
     high = 2.5 * rng.standard_normal()
+    chance = figure.rng(35).standard_normal(6)
+
+    def at(x: float, y: float, z: float) -> tuple[float, float, float]:
+        return x * size, (y + high) * size, z * size
 
     def rod(a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> Rod:
-        start, end = ((x * size, (y + high) * size, z * size) for x, y, z in (a, b))
-        return Rod(start=start, end=end, radius=float(radius * size))
+        return Rod(start=at(*a), end=at(*b), radius=float(radius * size))
 
-    yield rod((-10 - 0.3 * unfold, 142, 46), (-6, 86, 34), 1.15 * wide)
-    yield rod((-6, 86, 34), (16 + 0.4 * unfold, 72, -4), 1.08 * wide)
-    yield Ellipsoid(
-        centre=((20 + 0.6 * unfold) * size, (78 + high) * size, -8 * size),
-        half=(1.12 * wide * size, 1.2 * wide * size, 20 * size),
-    )
+    def swelling(middle: tuple[float, float, float], half: tuple[float, float, float], roll: float) -> Ellipsoid:
+        return Ellipsoid(centre=at(*middle), half=_scaled(half, size), roll=roll)
+
+    # Ascending aorta, whose right side bulges the more the longer it has grown; arch and knob; descending aorta.
+    yield swelling((-13 - 0.45 * unfold + 1.5 * chance[0], 112, 44), (1.32 * wide, 40, 1.3 * wide), 0.1)
+    yield rod((-8, 86, 34), (20 + 0.5 * unfold, 76, -6), 1.12 * wide)
+    knob = (22 + 0.7 * unfold + 1.5 * chance[1], 77 + 2 * chance[2], -8)
+    yield swelling(knob, (1.5 * wide, 1.3 * wide, 30), -0.2)
     yield rod((20 + 0.6 * unfold, 80, -12), (20 + unfold, 180, -18), wide)
     yield rod((20 + unfold, 180, -18), (10, 320, -14), wide)
-    yield rod((-22, 40, 28), (-22, 140, 34), 9.5)
-    yield rod((-16, 20, 24), (-22, 44, 28), 9)
-    yield rod((14, 14, 12), (22, 60, 2), 8)
+    # Upper vena cava and the veins that meet in it, leaning outwards to the neck.
+    cava = 1.5 * chance[3]
+    yield swelling((-22 + cava, 92, 26), (13, 62, 20), -0.05)
+    yield rod((-38, -18, 20), (-24 + cava, 44, 26), 9)
+    # Left subclavian artery: from the knob a hollow line up, then outwards over the apex; the carotid before it.
+    reach = 2 * chance[4]
+    yield rod((22 + 0.4 * unfold, 74, -6), (19 + reach, 36, -4), 9)
+    yield rod((19 + reach, 36, -4), (28 + reach, 8, -4), 8.5)
+    yield rod((28 + reach, 8, -4), (46 + reach, -18, -2), 8)
+    yield rod((14, 68, 16), (24, -30, 14), 8)
     yield rod((14, 132, 46), (27, 106, 8), 12.5)
     yield rod((8, 118, 10), (-36, 120, 4), 10)
     yield rod((24, 108, 0), (44, 112, -12), 10.5)
@@ -224,6 +240,10 @@ def _great_vessels(figure: Figure, rng: np.random.Generator) -> Iterator[Shape]:
     yield rod((44, 110, -12), (50, 138, -22), 8)
     yield rod((10, 146, -4), (-40, 152, -8), 7)
     yield rod((10, 146, -4), (42, 146, -10), 7)
+
+
+def _scaled(half: tuple[float, float, float], size: float) -> tuple[float, float, float]:
+    return float(half[0] * size), float(half[1] * size), float(half[2] * size)
 
 
 def waterline(figure: Figure, rays: Rays, side: int, height: float, chest: Chest) -> Stretch:

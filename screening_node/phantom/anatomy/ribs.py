@@ -19,6 +19,8 @@ _END = (62, 60, 58, 56, 54, 50, 44, 36, 26, 14, -12, -40)
 _HALF_HEIGHT = (7.5, 5.8, 6.1, 6.3, 6.5, 6.6, 6.6, 6.5, 6.2, 5.8, 5.2, 4.4)
 _HALF_THICKNESS = (4.2, 3.7, 3.6, 3.6, 3.6, 3.7, 3.7, 3.6, 3.5, 3.3, 3.0, 2.7)
 _START = -81.0
+#: Cortex along a rib against its mean of 1: thick at the angle, thin towards the cartilage, where the edges fade.
+_WALL = (1.1, 1.35, 1.3, 1.15, 1.0, 0.95, 0.9, 0.85, 0.75, 0.65)
 #: How far behind the spine's bodies the arcs begin, mm.
 _BEHIND = 10.0
 #: Where the cartilage of ribs 1 to 7 reaches the sternum: height in mm.
@@ -98,6 +100,8 @@ def _rib(figure: Figure, side: int, number: int, stuff: Stuff) -> Bone:
         ends=(3.0, 2.2),
         exponent=2.2,
         around=14,
+        end_plate=0.3,
+        wall=_WALL,
     )
 
 

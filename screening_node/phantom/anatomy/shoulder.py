@@ -75,6 +75,7 @@ def _scapula(figure: Figure, side: int, region: str) -> Iterator[Bone]:
     rng = figure.rng(9, side + 1)
     stuff = figure.stuff(region, rng, cortex=0.85, trabecular=0.13)
     place = _Placer(figure, side, shift=figure.blade_shift(side) + 2)
+    thin = replace(stuff, cortex=0.5 * size)
     wobble = rng.normal(0, 1.5, (4, 3))
     # The blade: a thin, bent sheet from the upper to the lower angle, as wide as the bone is there.
     middle = np.array([(132, 16, -58), (134, 52, -68), (130, 96, -80), (125, 136, -84), (120, 162, -82)], dtype=float)
@@ -83,7 +84,7 @@ def _scapula(figure: Figure, side: int, region: str) -> Iterator[Bone]:
     yield tube(
         blade,
         np.array([16, 27, 30, 27, 22, 16, 8]) * size,
-        np.array([1.4, 1.2, 1.1, 1.1, 1.3, 2.0, 2.6]) * size,
+        np.array([1.9, 1.6, 1.4, 1.4, 1.7, 2.4, 2.8]) * size,
         stuff=stuff,
         up=across / np.linalg.norm(across),
         ends=(7, 7),
@@ -91,7 +92,18 @@ def _scapula(figure: Figure, side: int, region: str) -> Iterator[Bone]:
         around=20,
     )
     border = smooth(place((158, 42, -33), (151, 68, -46), (141, 104, -62), (130, 138, -76), (121, 163, -82)), 20)
-    yield tube(border, np.array([5.5, 4.6, 4.0, 3.8, 4.2, 3.2]) * size, 3.4 * size, stuff=stuff, up=(1, 0, 0.6))
+    yield tube(
+        border,
+        np.array([11, 7.0, 5.2, 4.2, 4.0, 3.8, 3.8, 4.0, 4.0, 3.0]) * size,
+        np.array([8.5, 6.0, 5.0, 4.4, 4.2, 3.4]) * size,
+        stuff=thin,
+        up=(1, 0, 0.6),
+        ends=(9, 3),
+    )
+    edge = smooth(
+        place((128, 4, -52), (112, 20, -66), (105, 42, -78), (104, 84, -88), (109, 128, -90), (118, 164, -83)), 24
+    )
+    yield tube(edge + wobble[0], 1.7 * size, 2.2 * size, stuff=thin, up=(1, 0, 0.6), ends=(3, 3), around=8)
     ridge = smooth(place((108, 34, -80), (130, 18, -74), (150, 2, -52), (166, -8, -26), (170, -4, -10)), 30)
     yield tube(
         ridge,
@@ -101,15 +113,14 @@ def _scapula(figure: Figure, side: int, region: str) -> Iterator[Bone]:
         ends=(3, 9),
     )
     yield ball(place((162, 32, -24))[0], (5.0 * size, 17 * size, 12 * size), stuff=stuff, around=14)
-    beak = smooth(place((153, 27, -27), (148, 22, -14), (147, 22, -3), (149, 26, 6), (153, 33, 13)), 14)
-    thin = replace(stuff, cortex=0.5 * size)
+    beak = smooth(place((148, 26, -26), (145, 19, -18), (150, 15, -10), (160, 19, -4), (169, 29, 2)), 16)
     yield tube(
         beak,
-        np.array([6, 6.5, 5.5, 4.6]) * size,
-        np.array([6, 6.5, 6, 5]) * size,
+        np.array([5, 5.8, 5.4, 5, 4.2]) * size,
+        np.array([6, 6.5, 6, 5, 4]) * size,
         stuff=thin,
         up=(1, 0, 0.3),
-        ends=(9, 6),
+        ends=(4, 6),
     )
 
 

@@ -159,7 +159,7 @@ def test_lungs_stay_inside_the_ribs() -> None:
 def test_the_header_says_what_the_film_is(films: dict[str, SyntheticFilm], kind: str, position: str, part: str) -> None:
     dataset = dataset_of(films[kind])
     assert (dataset.ViewPosition, dataset.BodyPartExamined) == (position, part)
-    assert dataset.ManufacturerModelName == "anatomical-1"
+    assert dataset.ManufacturerModelName == "anatomical-2"
     assert 90 <= float(dataset.KVP) <= 125
 
 
