@@ -27,6 +27,7 @@ from screening_node.laboratory.progress import Progress, Report
 from screening_node.networks.normalise import normalise
 from screening_node.pathways.chest_film import regions
 from screening_node.pathways.chest_film.landmarks import detector_input
+from screening_node.pathways.chest_film.sampling import sample
 from screening_node.phantom.film import SyntheticFilm, render
 
 TRAIN = "train"
@@ -86,7 +87,11 @@ def film_inputs(seed: int, config: TrainConfig, views: int) -> dict[str, npt.NDA
     image, transform = detector_input(pyramid, config.detector)
     rng = np.random.default_rng([seed, 11])
     crops = [
-        regions.crops(pyramid, regions.place(points, None, config.estimator.roi_scale), config.estimator.size)
+        sample(
+            pyramid,
+            regions.rectangles(config.estimator.layout, points, pyramid.shape, None, config.estimator.roi_scale),
+            config.estimator.size,
+        )
         for points in _jittered(film, config.cohort.landmark_jitter_mm, views, rng)
     ]
     normalised = normalise(torch.from_numpy(np.stack(crops)), config.estimator.normalisation)

@@ -8,9 +8,16 @@ from torch import Tensor, nn
 
 from screening_node.networks.torchvision_import import torchvision_models
 
-#: torchvision VGGs whose convolutional part can be used; all give 512 features from 3 channels.
-TORCHVISION_VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
-_VGG_FEATURES = 512
+#: Convolutions in each of the five stages (Simonyan and Zisserman 2015, table 1), and the stages' channels.
+VGG_CONVOLUTIONS = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+_VGG_WIDTHS = (64, 128, 256, 512, 512)
+#: No stage of a narrowed network gets fewer channels.
+_FEWEST = 8
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -45,7 +52,7 @@ class TorchvisionVgg(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.features = getattr(torchvision_models(), name)(weights=None).features
-        self.width = _VGG_FEATURES
+        self.width = _VGG_WIDTHS[-1]
 
     def forward(self, images: Tensor) -> Tensor:
         """Pooled features."""
@@ -75,3 +82,19 @@ class NarrowVgg(nn.Module):
         """Pooled features."""
         maps: Tensor = self.features(images)
         return maps.mean(dim=(-2, -1))
+
+
+def narrowed(width: int, share: float) -> int:
+    """A share of a full network's channels, at least 8."""
+    return max(_FEWEST, round(width * share))
+
+
+def vgg(name: str, channels: int, width_share: float = 1.0) -> TorchvisionVgg | NarrowVgg:
+    """Torchvision's network as it is, or with a share of its channels; (B, channels, S, S) -> (B, width).
+
+    The narrow ones have batch normalisation, as torchvision's vgg16_bn and its like: with few channels a VGG from
+    scratch does not train without. ``channels`` is 1 or 3.
+    """
+    if width_share == 1:
+        return TorchvisionVgg(name)
+    return NarrowVgg(channels, [narrowed(width, width_share) for width in _VGG_WIDTHS], VGG_CONVOLUTIONS[name])

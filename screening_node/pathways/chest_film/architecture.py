@@ -13,10 +13,11 @@ from typing import Any
 from screening_node.domain.result import Vertebra
 from screening_node.errors import Misconfigured
 from screening_node.networks.normalise import Normalisation
+from screening_node.networks.resnet import RESNETS
+from screening_node.networks.vgg import VGG_CONVOLUTIONS
+from screening_node.pathways.chest_film.regions import WHOLE, input_names
 
-#: The fifteenth input: the whole film.
-WHOLE = "whole"
-_VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
+_TORCHVISION = (*VGG_CONVOLUTIONS, *RESNETS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +65,12 @@ class DetectorArchitecture:
 class EstimatorArchitecture:
     """A BMD estimator.
 
-    ``kind``: "attentive-multi-roi" (Wang 2022), "multi-roi" (plain concatenation), "baseline" (the whole film).
-    ``backbone``: "vgg16" and its like (torchvision, 512 features) or "compact" with ``widths``, ``convolutions`` and
-    ``norm`` ("batch" or "group").
+    ``kind``: "attentive" (a transformer over the inputs, Wang 2022), "concatenated" (their features side by side,
+    Wang 2021 and 2022) or "baseline" (one input). ``layout``: where the inputs lie on the film (regions.input_names);
+    left empty it is "whole" for a baseline and "rois-15" for the others. ``only``: names of the layout's inputs that
+    are used, () for all: ["left_clavicle", "right_clavicle"] of "rois-7" is a single-ROI model of Wang 2021, table 2.
+    ``backbone``: a VGG or ResNet of torchvision, its channels multiplied by ``width_share``, or "compact" with
+    ``widths``, ``convolutions`` and ``norm`` ("batch" or "group").
     ``size``: side of each crop in pixels. ``roi_scale``: how much larger than the standard outline each ROI is cut.
     ``vertebrae``: the outputs, any subset of L1..L4. ``layers``, ``heads``, ``head_width``, ``mlp_width``: the encoder.
     ``regressor_width``: hidden width of every regressor.
@@ -76,7 +80,10 @@ class EstimatorArchitecture:
     backbone: str
     size: int
     normalisation: Normalisation
+    layout: str = ""
+    only: tuple[str, ...] = ()
     vertebrae: tuple[str, ...] = ("L1", "L2", "L3", "L4")
+    width_share: float = 1.0
     widths: tuple[int, ...] = ()
     convolutions: tuple[int, ...] = ()
     norm: str = "batch"
@@ -88,17 +95,12 @@ class EstimatorArchitecture:
     regressor_width: int = 256
 
     def __post_init__(self) -> None:
-        _known("estimator kind", self.kind, ("attentive-multi-roi", "multi-roi", "baseline"))
-        _known("estimator backbone", self.backbone, (*_VGGS, "compact"))
-        _known("estimator norm", self.norm, ("batch", "group"))
-        halvings = len(self.widths) or 5
-        _check(self.size >= 2**halvings and self.size % 2**halvings == 0, f"estimator size is {self.size}",
-               f"Use a multiple of {2**halvings}: the backbone halves {halvings} times.")  # fmt: skip
-        _check((self.backbone == "compact") == bool(self.widths), "estimator widths", "They belong to compact.")
-        _check(len(self.convolutions) == len(self.widths), "estimator convolutions", "Give one count for each width.")
+        _known("estimator kind", self.kind, ("attentive", "concatenated", "baseline"))
+        if not self.layout:
+            object.__setattr__(self, "layout", WHOLE if self.kind == "baseline" else "rois-15")
+        self._check_inputs()
+        self._check_backbone()
         _check(0.5 <= self.roi_scale <= 2, f"estimator roi_scale is {self.roi_scale}", "Keep it in 0.5 .. 2.")
-        _check(self.backbone == "compact" or self.normalisation.channels in {1, 3},
-               "estimator normalisation", "A VGG takes 1 or 3 channels.")  # fmt: skip
         ordered = tuple(vertebra for vertebra in Vertebra if vertebra in self.vertebrae)
         _check(bool(ordered) and ordered == self.vertebrae, f"estimator vertebrae are {list(self.vertebrae)}",
                "Give a subset of L1, L2, L3, L4 in that order.")  # fmt: skip
@@ -107,6 +109,36 @@ class EstimatorArchitecture:
             "estimator sizes",
             "Layers, heads and widths are at least 1.",
         )
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Which of the layout's inputs the network uses, as places in ``regions.input_names(layout)``."""
+        names = input_names(self.layout)
+        return tuple(index for index, name in enumerate(names) if not self.only or name in self.only)
+
+    def _check_inputs(self) -> None:
+        names = input_names(self.layout)
+        unknown = sorted(set(self.only) - set(names))
+        _check(not unknown, f"estimator only names {unknown}", f"Known in {self.layout}: {', '.join(names)}.")
+        _check(len(set(self.only)) == len(self.only), f"estimator only is {list(self.only)}", "Name each input once.")
+        _check(self.kind != "baseline" or len(self.inputs) == 1,
+               f"a baseline has one input, and {self.layout} gives {len(self.inputs)}",
+               f"Take the layout {WHOLE}, or name one input in only.")  # fmt: skip
+
+    def _check_backbone(self) -> None:
+        compact = self.backbone == "compact"
+        _known("estimator backbone", self.backbone, (*_TORCHVISION, "compact"))
+        _known("estimator norm", self.norm, ("batch", "group"))
+        halvings = len(self.widths) or 5
+        _check(self.size >= 2**halvings and self.size % 2**halvings == 0, f"estimator size is {self.size}",
+               f"Use a multiple of {2**halvings}: the backbone halves {halvings} times.")  # fmt: skip
+        _check(compact == bool(self.widths), "estimator widths", "They belong to compact.")
+        _check(compact or self.norm == "batch", "estimator norm", "Only compact has another than batch.")
+        _check(len(self.convolutions) == len(self.widths), "estimator convolutions", "Give one count for each width.")
+        _check(0 < self.width_share <= 1, f"estimator width_share is {self.width_share}", "Above 0, at most 1.")
+        _check(not compact or self.width_share == 1, "estimator width_share", "compact has widths of its own.")
+        _check(compact or self.normalisation.channels in {1, 3},
+               "estimator normalisation", f"{self.backbone} takes 1 or 3 channels.")  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EstimatorArchitecture:
@@ -158,7 +190,7 @@ PAPER_DETECTOR = DetectorArchitecture(
 )
 #: The estimator at the paper's size (Wang 2022, III.C to III.E).
 PAPER_ESTIMATOR = EstimatorArchitecture(
-    kind="attentive-multi-roi",
+    kind="attentive",
     backbone="vgg16",
     size=256,
     vertebrae=("L1",),
@@ -176,7 +208,7 @@ COMPACT_DETECTOR = DetectorArchitecture(
     normalisation=Normalisation(kind="local-contrast", scales=(0.03, 0.12)),
 )
 COMPACT_ESTIMATOR = EstimatorArchitecture(
-    kind="attentive-multi-roi",
+    kind="attentive",
     backbone="compact",
     size=96,
     widths=(16, 32, 64, 96, 128),

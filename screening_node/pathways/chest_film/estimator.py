@@ -1,4 +1,8 @@
-"""From 15 crops to BMD: Attentive Multi-ROI (Wang et al. 2022) and the models that it is measured against."""
+"""From crops to BMD: the attentive model (Wang et al. 2022) and those that it is measured against.
+
+Attentive Multi-ROI, Multi-ROI, Attentive Multi-Patch, Multi-Patch, single-ROI models and the baseline differ by kind,
+layout and ``only`` of their architecture. Every network takes *all* inputs of its layout and uses those it is made for.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +11,45 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from screening_node.networks.resnet import ResNetFeatures, resnet
 from screening_node.networks.transformer import Embedding, Encoder
-from screening_node.networks.vgg import NarrowVgg, TorchvisionVgg
+from screening_node.networks.vgg import VGG_CONVOLUTIONS, NarrowVgg, TorchvisionVgg, vgg
 from screening_node.pathways.chest_film.architecture import EstimatorArchitecture
-from screening_node.pathways.chest_film.regions import INPUTS
 
 
 class EstimatorOutput(NamedTuple):
     """Estimates in g/cm2: ``global_bmd`` (B, V), the answer; ``local_bmd`` (B, P, V), for the training loss only.
 
-    P is 16 (the bmd token, then the 15 inputs) for the attentive model, 15 for plain concatenation, 0 for the baseline.
+    P: for n inputs n + 1 (the bmd token first) in the attentive model, n in plain concatenation, 0 in the baseline.
     """
 
     global_bmd: Tensor
     local_bmd: Tensor
 
 
-class _Scaled(nn.Module):
-    """Keeps the BMD's mean and SD of the training set, so that regressors work around zero."""
+class _Estimator(nn.Module):
+    """One backbone for all inputs, and the BMD's mean and SD of the training set, so that regressors work around zero.
+
+    forward: normalised crops (B, all inputs of the layout, C, S, S) -> EstimatorOutput.
+    """
 
     bmd_mean: Tensor
     bmd_sd: Tensor
 
-    def __init__(self, vertebrae: int) -> None:
+    def __init__(self, architecture: EstimatorArchitecture) -> None:
         super().__init__()
+        vertebrae = len(architecture.vertebrae)
+        self.inputs = list(architecture.inputs)
+        self.backbone = _backbone(architecture)
+        self.width = self.backbone.width
         self.register_buffer("bmd_mean", torch.full((vertebrae,), 1.0))
         self.register_buffer("bmd_sd", torch.full((vertebrae,), 0.15))
+
+    def features(self, crops: Tensor) -> Tensor:
+        """Pooled features of the inputs that are used: (B, all inputs, C, S, S) -> (B, N, D)."""
+        used = crops if len(self.inputs) == crops.shape[1] else crops[:, self.inputs]
+        pooled: Tensor = self.backbone(used.flatten(0, 1))
+        return pooled.reshape(len(used), len(self.inputs), -1)
 
     def in_grams(self, standardised: Tensor) -> Tensor:
         """Standardised (..., V) -> g/cm2."""
@@ -46,95 +63,92 @@ class Regressor(nn.Sequential):
         super().__init__(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, vertebrae))
 
 
-class AttentiveMultiRoi(_Scaled):
-    """Wang et al. 2022, figure 1; forward: crops (B, 15, C, S, S) -> EstimatorOutput.
+class Attentive(_Estimator):
+    """Wang et al. 2022, figure 1: a transformer encoder over the inputs' features.
 
-    The papers leave two things open. Local regressors: one for each of the 16 positions, on the *adjusted*
-    embeddings z_L, because the token has no feature of its own before the encoder. Equation 4's mean: over all 16,
-    as N = 16 in equation 1, so that the token, the "target holder", takes part in the answer.
+    The papers leave two things open. Local regressors: one for each of the N + 1 positions, on the *adjusted*
+    embeddings z_L, because the token has no feature of its own before the encoder. Equation 4's mean: over all, as
+    N = 16 for 15 inputs in equation 1, so that the token, the "target holder", takes part in the answer.
     """
 
     def __init__(self, architecture: EstimatorArchitecture) -> None:
-        super().__init__(len(architecture.vertebrae))
-        self.backbone = _backbone(architecture)
-        width = int(self.backbone.width)
-        self.embedding = Embedding(INPUTS, width)
+        super().__init__(architecture)
+        self.embedding = Embedding(len(self.inputs), self.width)
         self.encoder = Encoder(
             layers=architecture.layers,
-            width=width,
+            width=self.width,
             heads=architecture.heads,
             head_width=architecture.head_width,
             mlp_width=architecture.mlp_width,
         )
-        self.global_regressor = _regressor(architecture, width)
-        self.local_regressors = nn.ModuleList(_regressor(architecture, width) for _ in range(INPUTS + 1))
+        self.global_regressor = _regressor(architecture, self.width)
+        self.local_regressors = _regressors(architecture, self.width, len(self.inputs) + 1)
 
     def forward(self, crops: Tensor) -> EstimatorOutput:
         """Global and local estimates."""
-        features = _features(self.backbone, crops)
-        adjusted = self.encoder(self.embedding(features))  # (B, 16, D)
+        adjusted = self.encoder(self.embedding(self.features(crops)))  # (B, N + 1, D)
         local = _each(self.local_regressors, adjusted)
         return EstimatorOutput(self.in_grams(self.global_regressor(adjusted.mean(dim=1))), self.in_grams(local))
 
 
-class MultiRoi(_Scaled):
-    """Wang et al. 2021: features of all inputs concatenated; forward: crops (B, 15, C, S, S) -> EstimatorOutput."""
+class Concatenated(_Estimator):
+    """The inputs' features side by side (Wang et al. 2022, figure 2; Wang et al. 2021, figure 1).
+
+    Regressors are those of 2022: two layers, a local one for each input. In 2021 they had one layer, and all inputs
+    shared the local one; that difference is not part of any comparison here.
+    """
 
     def __init__(self, architecture: EstimatorArchitecture) -> None:
-        super().__init__(len(architecture.vertebrae))
-        self.backbone = _backbone(architecture)
-        width = int(self.backbone.width)
-        self.global_regressor = _regressor(architecture, width * INPUTS)
-        self.local_regressors = nn.ModuleList(_regressor(architecture, width) for _ in range(INPUTS))
+        super().__init__(architecture)
+        self.global_regressor = _regressor(architecture, self.width * len(self.inputs))
+        self.local_regressors = _regressors(architecture, self.width, len(self.inputs))
 
     def forward(self, crops: Tensor) -> EstimatorOutput:
         """Global and local estimates."""
-        features = _features(self.backbone, crops)
+        features = self.features(crops)
         local = _each(self.local_regressors, features)
         return EstimatorOutput(self.in_grams(self.global_regressor(features.flatten(1))), self.in_grams(local))
 
 
-class Baseline(_Scaled):
-    """The whole film only, the last of the inputs; forward: crops (B, 15, C, S, S) -> EstimatorOutput."""
+class Baseline(_Estimator):
+    """One input, its pooled features, one regressor (Wang et al. 2022, V.A 1)."""
 
     def __init__(self, architecture: EstimatorArchitecture) -> None:
-        super().__init__(len(architecture.vertebrae))
-        self.backbone = _backbone(architecture)
-        self.global_regressor = _regressor(architecture, int(self.backbone.width))
+        super().__init__(architecture)
+        self.global_regressor = _regressor(architecture, self.width)
 
     def forward(self, crops: Tensor) -> EstimatorOutput:
         """The global estimate; no local ones."""
-        answer = self.in_grams(self.global_regressor(self.backbone(crops[:, -1])))
+        answer = self.in_grams(self.global_regressor(self.features(crops)[:, 0]))
         return EstimatorOutput(answer, answer.new_zeros(len(answer), 0, answer.shape[-1]))
 
 
 def build_estimator(architecture: EstimatorArchitecture) -> nn.Module:
     """An untrained estimator; set the buffers ``bmd_mean`` and ``bmd_sd`` (V) from the training set."""
-    kinds: dict[str, type[AttentiveMultiRoi | MultiRoi | Baseline]] = {
-        "attentive-multi-roi": AttentiveMultiRoi,
-        "multi-roi": MultiRoi,
+    kinds: dict[str, type[Attentive | Concatenated | Baseline]] = {
+        "attentive": Attentive,
+        "concatenated": Concatenated,
         "baseline": Baseline,
     }
     return kinds[architecture.kind](architecture)
 
 
-def _backbone(architecture: EstimatorArchitecture) -> TorchvisionVgg | NarrowVgg:
-    if architecture.backbone == "compact":
-        return NarrowVgg(
-            architecture.normalisation.channels, architecture.widths, architecture.convolutions, architecture.norm
-        )
-    return TorchvisionVgg(architecture.backbone)
+def _backbone(architecture: EstimatorArchitecture) -> TorchvisionVgg | NarrowVgg | ResNetFeatures:
+    """(B, C, S, S) -> (B, ``width``)."""
+    name, channels = architecture.backbone, architecture.normalisation.channels
+    if name == "compact":
+        return NarrowVgg(channels, architecture.widths, architecture.convolutions, architecture.norm)
+    if name in VGG_CONVOLUTIONS:
+        return vgg(name, channels, architecture.width_share)
+    return resnet(name, channels, architecture.width_share)
+
+
+def _regressors(architecture: EstimatorArchitecture, inputs: int, count: int) -> nn.ModuleList:
+    return nn.ModuleList(_regressor(architecture, inputs) for _ in range(count))
 
 
 def _regressor(architecture: EstimatorArchitecture, inputs: int) -> Regressor:
     return Regressor(inputs, architecture.regressor_width, len(architecture.vertebrae))
-
-
-def _features(backbone: nn.Module, crops: Tensor) -> Tensor:
-    """One backbone for all inputs: (B, N, C, S, S) -> (B, N, D)."""
-    batch, count = crops.shape[:2]
-    pooled: Tensor = backbone(crops.flatten(0, 1))
-    return pooled.reshape(batch, count, -1)
 
 
 def _each(regressors: nn.ModuleList, features: Tensor) -> Tensor:

@@ -243,7 +243,7 @@ def _opaque_edges(pyramid: Pyramid, rois: Sequence[Roi]) -> dict[str, float]:
     1 mm at 64 samples a side). Grey values are taken as a share of the film's own range.
     """
     low, high = np.percentile(pyramid.levels[0][::4, ::4], [1, 99])
-    crops = regions.crops(pyramid, rois, 64)[:-1] / max(float(high - low), 1e-6)
+    crops = sample(pyramid, [np.array(roi.corners) for roi in rois], 64) / max(float(high - low), 1e-6)
     across = (crops[:, 1:-1, 2:] - crops[:, 1:-1, :-2]) / 2
     down = (crops[:, 2:, 1:-1] - crops[:, :-2, 1:-1]) / 2
     shares = (np.hypot(across, down) > _EDGE).mean(axis=(1, 2))

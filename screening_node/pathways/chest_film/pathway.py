@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 from screening_node.pathways.chest_film.ensemble import combine
 from screening_node.pathways.chest_film.estimator import EstimatorOutput, build_estimator
 from screening_node.pathways.chest_film.landmarks import PixelTransform, build_detector, view_inputs, views_of
+from screening_node.pathways.chest_film.sampling import sample
 from screening_node.pathways.weights import Bundle, Network, load_bundle
 
 Points = NDArray[np.float64]
@@ -54,10 +56,22 @@ class _Detector:
     module: nn.Module
 
 
+class _Cut(NamedTuple):
+    """What a member wants cut from a film; members that want the same share the crops."""
+
+    layout: str
+    roi_scale: float
+    size: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Member:
     architecture: EstimatorArchitecture
     module: nn.Module
+
+    @property
+    def cut(self) -> _Cut:
+        return _Cut(self.architecture.layout, self.architecture.roi_scale, self.architecture.size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,16 +194,19 @@ class ChestFilmPathway:
         return _Located(film=film, points=points) if refusal is None else _with_landmarks(refusal, points)
 
     def _estimates(self, located: Sequence[_Located]) -> list[Estimate | Refusal]:
-        answers = [self._answers(member, located) for member in self._members]
-        return [self._combined(film, [own[index] for own in answers]) for index, film in enumerate(located)]
-
-    def _answers(self, member: _Member, located: Sequence[_Located]) -> list[dict[str, float]]:
-        """One member's g/cm2 by vertebra, for each film."""
         if not located:
             return []
+        crops = {
+            cut: torch.from_numpy(np.stack([film.crops(cut) for film in located]))
+            for cut in {member.cut for member in self._members}
+        }
+        answers = [self._answers(member, crops[member.cut]) for member in self._members]
+        return [self._combined(film, [own[index] for own in answers]) for index, film in enumerate(located)]
+
+    def _answers(self, member: _Member, crops: Tensor) -> list[dict[str, float]]:
+        """One member's g/cm2 by vertebra for each film; crops (n, inputs, S, S)."""
         how = member.architecture
-        crops = np.stack([film.crops(how) for film in located])  # (n, 15, S, S)
-        answers = self._run(member.module, normalise(torch.from_numpy(crops), how.normalisation))
+        answers = self._run(member.module, normalise(crops, how.normalisation))
         return [dict(zip(how.vertebrae, answer, strict=True)) for answer in answers.tolist()]
 
     def _combined(self, film: _Located, answers: Sequence[dict[str, float]]) -> Estimate | Refusal:
@@ -215,10 +232,11 @@ class _Located:
     film: PreparedFilm
     points: Points
 
-    def crops(self, how: EstimatorArchitecture) -> NDArray[np.float32]:
-        """(15, S, S) grey values from the full-resolution film."""
-        rois = regions.place(self.points, self.film.spacing_mm, how.roi_scale)
-        return regions.crops(self.film.pyramid, rois, how.size)
+    def crops(self, cut: _Cut) -> NDArray[np.float32]:
+        """(inputs, S, S) grey values from the full-resolution film."""
+        pyramid = self.film.pyramid
+        places = regions.rectangles(cut.layout, self.points, pyramid.shape, self.film.spacing_mm, cut.roi_scale)
+        return sample(pyramid, places, cut.size)
 
     def outlines(self) -> tuple[Roi, ...]:
         """The ROIs as a report shows them."""

@@ -1,7 +1,12 @@
-"""Where the bone is: 14 oriented rectangles from 16 landmarks, and their crops (Wang et al. 2022, III.B).
+"""Where an estimator's inputs lie on the film: layouts of rectangles, most of them placed by landmarks.
 
-The paper gives the split (2, 2, 4, 4, 1, 1) and no sizes; those here are ours. Every size is a share of a length that
-the same landmarks give, so that a crop holds the same anatomy in a small and a large patient and at any pixel spacing.
+- "rois-15" (Wang et al. 2022, III.B): 14 bone ROIs in the split 2, 2, 4, 4, 1, 1, then the whole film;
+- "rois-7" (Wang et al. 2021, 2.2): six bone ROIs, each with a whole clavicle or rib-cage margin, then the whole film;
+- "patches-2", "patches-3", "patches-4" (Wang et al. 2022, V.B): the film split evenly, then the whole film;
+- "whole": the whole film alone.
+
+The papers give no sizes; those of the 14 ROIs are ours. Every size is a share of a length that the same landmarks
+give, so that a crop holds the same anatomy in a small and a large patient and at any pixel spacing.
 """
 
 from __future__ import annotations
@@ -12,11 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screening_node.domain.result import ROI_NAMES, Roi
-from screening_node.imaging.pyramid import Pyramid, build_pyramid
-from screening_node.pathways.chest_film.sampling import Corners, letterbox, sample
+from screening_node.errors import Misconfigured
+from screening_node.pathways.chest_film.sampling import Corners, letterbox
 
-#: How many inputs the estimator has: the 14 bone ROIs, then the whole film.
-INPUTS = len(ROI_NAMES) + 1
+#: The last input of every layout: the whole film, letterboxed.
+WHOLE = "whole"
+_SEVEN = ("left_clavicle", "right_clavicle", "cervical", "left_rib_cage", "right_rib_cage", "lumbar", WHOLE)
+#: Layouts that need no landmarks: into how many rows and columns the film is split.
+_SPLITS = {"whole": 0, "patches-2": 2, "patches-3": 3, "patches-4": 4}
+
+
+def _patch_names(split: int) -> tuple[str, ...]:
+    return tuple(f"patch_{row}_{column}" for row in range(1, split + 1) for column in range(1, split + 1))
+
+
+_INPUT_NAMES = {"rois-15": (*ROI_NAMES, WHOLE), "rois-7": _SEVEN} | {
+    layout: (*_patch_names(split), WHOLE) for layout, split in _SPLITS.items()
+}
 
 _CLAVICLE = {"left": slice(0, 3), "right": slice(3, 6)}
 _RIBS = {"left": slice(6, 10), "right": slice(10, 14)}
@@ -29,38 +46,96 @@ _RIB_SIDE, _RIB_INWARD = 1.25, 0.22
 _CERVICAL_SIDE, _LUMBAR_SIDE = 0.22, 0.24
 
 
+def input_names(layout: str) -> tuple[str, ...]:
+    """The names of a layout's inputs in order; Misconfigured where there is no such layout.
+
+    Patches are called patch_ROW_COLUMN, counted from 1 at the film's top left.
+    """
+    if layout not in _INPUT_NAMES:
+        raise Misconfigured(f"The inputs' layout is {layout!r}.", fix=f"Known: {', '.join(_INPUT_NAMES)}.")
+    return _INPUT_NAMES[layout]
+
+
+def rectangles(
+    layout: str,
+    landmarks: NDArray[np.floating],
+    shape: tuple[int, int],
+    spacing: tuple[float, float] | None,
+    scale: float = 1.0,
+) -> list[Corners]:
+    """The layout's rectangles on a film of ``shape`` (rows, columns), in the order of ``input_names``.
+
+    ``landmarks``, ``spacing`` and ``scale`` as in ``place``; patches and the whole film take no notice of them.
+    Misconfigured where there is no such layout.
+    """
+    input_names(layout)
+    if layout in _SPLITS:
+        return [*_patches(shape, _SPLITS[layout]), letterbox(shape)]
+    return [*_bones(layout, landmarks, spacing, scale), letterbox(shape)]
+
+
 def place(landmarks: NDArray[np.floating], spacing: tuple[float, float] | None, scale: float = 1.0) -> tuple[Roi, ...]:
-    """The 14 ROIs in ROI_NAMES order from landmarks (16, 2) in stored pixels.
+    """The 14 bone ROIs of "rois-15", in ROI_NAMES order, from landmarks (16, 2) in stored pixels.
 
     ``spacing`` (row, column) in mm squares pixels that are not square; None takes them as square. ``scale`` enlarges
     all alike. Corners come in the crop's order (top left, top right, bottom right, bottom left of the crop): for the
     patient's left they run the other way round on the film, which mirrors the crop, so that lateral is always left
     in the crop and the same bone looks the same on both sides. Pure; any finite landmarks give finite outlines.
     """
-    unit = _unit(spacing)
-    points = np.asarray(landmarks, dtype=np.float64) * unit
-    corners = [
-        *_clavicle(points[_CLAVICLE["left"]], -1.0, scale),
-        *_clavicle(points[_CLAVICLE["right"]], 1.0, scale),
-        *_rib_cage(points[_RIBS["left"]], -1.0, scale),
-        *_rib_cage(points[_RIBS["right"]], 1.0, scale),
-        _vertebra(points[_C7], points[_T12] - points[_C7], _CERVICAL_SIDE * scale),
-        _vertebra(points[_T12], points[_T12] - points[_C7], _LUMBAR_SIDE * scale),
-    ]
     return tuple(
-        Roi(name=name, corners=tuple((float(x), float(y)) for x, y in outline / unit))
-        for name, outline in zip(ROI_NAMES, corners, strict=True)
+        Roi(name=name, corners=tuple((float(x), float(y)) for x, y in outline))
+        for name, outline in zip(ROI_NAMES, _bones("rois-15", landmarks, spacing, scale), strict=True)
     )
 
 
-def crops(film: NDArray[np.float32] | Pyramid, rois: Sequence[Roi], size: int) -> NDArray[np.float32]:
-    """Grey values of each ROI and, last, of the whole film letterboxed; float32 (len(rois) + 1, size, size).
+def _bones(
+    layout: str, landmarks: NDArray[np.floating], spacing: tuple[float, float] | None, scale: float
+) -> list[Corners]:
+    """The bone ROIs of "rois-15" or "rois-7" in stored pixels."""
+    unit = _unit(spacing)
+    parts = _parts(np.asarray(landmarks, dtype=np.float64) * unit, scale)
+    if layout == "rois-7":
+        outlines = [_enclosing(parts[name]) for name in _SEVEN[:-1]]
+    else:
+        outlines = [outline for part in parts.values() for outline in part]
+    return [outline / unit for outline in outlines]
 
-    Always straight from the full-resolution film; hand in its Pyramid where one is built already.
-    """
-    pyramid = film if isinstance(film, Pyramid) else build_pyramid(film)
-    rectangles = [np.array(roi.corners, dtype=np.float64) for roi in rois]
-    return sample(pyramid, [*rectangles, letterbox(pyramid.shape)], size)
+
+def _parts(points: NDArray[np.float64], scale: float) -> dict[str, list[Corners]]:
+    """The outlines of each part of the skeleton, in the order of ROI_NAMES; points and outlines in square pixels."""
+    spine = points[_T12] - points[_C7]
+    return {
+        "left_clavicle": _clavicle(points[_CLAVICLE["left"]], -1.0, scale),
+        "right_clavicle": _clavicle(points[_CLAVICLE["right"]], 1.0, scale),
+        "left_rib_cage": _rib_cage(points[_RIBS["left"]], -1.0, scale),
+        "right_rib_cage": _rib_cage(points[_RIBS["right"]], 1.0, scale),
+        "cervical": [_vertebra(points[_C7], spine, _CERVICAL_SIDE * scale)],
+        "lumbar": [_vertebra(points[_T12], spine, _LUMBAR_SIDE * scale)],
+    }
+
+
+def _enclosing(outlines: Sequence[Corners]) -> Corners:
+    """The rectangle about all outlines of a part, turned as they are on average and mirrored as they are."""
+    across = _direction(sum(outline[1] - outline[0] for outline in outlines), (1.0, 0.0))
+    down = np.array([-across[1], across[0]])
+    if sum(float((outline[3] - outline[0]) @ down) for outline in outlines) < 0:
+        down = -down
+    axes = np.stack([across, down])
+    places = np.concatenate(outlines) @ axes.T  # along the two axes
+    low, high = places.min(axis=0), places.max(axis=0)
+    return _rectangle((low + high) / 2 @ axes, (high - low)[0] * across, (high - low)[1] * down)
+
+
+def _patches(shape: tuple[int, int], split: int) -> list[Corners]:
+    """The film's own rectangle in ``split`` x ``split`` equal ones that share their edges, row by row."""
+    rows, columns = shape
+    width, height = np.array([columns, 0.0]) / max(split, 1), np.array([0.0, rows]) / max(split, 1)
+    first = (width + height) / 2 - 0.5
+    return [
+        _rectangle(first + column * width + row * height, width, height)
+        for row in range(split)
+        for column in range(split)
+    ]
 
 
 def _unit(spacing: tuple[float, float] | None) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ N pixels reaches from -0.5 to N - 0.5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,18 +20,30 @@ from screening_node.imaging.pyramid import Pyramid
 #: bottom left corner come from. A mirrored order gives a mirrored square.
 Corners = NDArray[np.float64]
 
+#: At most so many samples are averaged into one, across or down: an oblong deeper than this is no ROI.
+_MOST_SAMPLES = 4
+
+
+class _Plan(NamedTuple):
+    """How a rectangle is sampled: the pyramid's level, and how many samples across and down become one pixel."""
+
+    level: int
+    across: int
+    down: int
+
 
 def sample(pyramid: Pyramid, rectangles: Sequence[Corners], size: int) -> NDArray[np.float32]:
     """Each rectangle as (size, size) grey values; -> float32 (len(rectangles), size, size).
 
-    Bilinear, from the pyramid's level whose pixels fit the step (low-pass where the crop shrinks); one grid_sample
-    for all rectangles of a level. Outside the film its border is continued.
+    Bilinear, from the pyramid's level whose pixels fit the finer step of the two directions (low-pass where the crop
+    shrinks); along the other one, samples are averaged where it shrinks by twice as much or more. One grid_sample for
+    all rectangles of a level. Outside the film its border is continued.
     """
     out = np.empty((len(rectangles), size, size), dtype=np.float32)
-    levels = [pyramid.level_for(_step(corners, size)) for corners in rectangles]
-    for level in sorted(set(levels)):
-        chosen = [index for index, own in enumerate(levels) if own == level]
-        out[chosen] = _from_level(pyramid, level, np.stack([rectangles[index] for index in chosen]), size)
+    plans = [_plan(pyramid, corners, size) for corners in rectangles]
+    for plan in sorted(set(plans)):
+        chosen = [index for index, own in enumerate(plans) if own == plan]
+        out[chosen] = _sampled(pyramid, plan, np.stack([rectangles[index] for index in chosen]), size)
     return out
 
 
@@ -42,26 +55,29 @@ def letterbox(shape: tuple[int, int]) -> Corners:
     return np.array([(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)])
 
 
-def _step(corners: Corners, size: int) -> float:
-    """Stored pixels between neighbouring samples, the finer of the two directions: texture is kept."""
+def _plan(pyramid: Pyramid, corners: Corners, size: int) -> _Plan:
     across = float(np.hypot(*(corners[1] - corners[0])))
     down = float(np.hypot(*(corners[3] - corners[0])))
-    return min(across, down) / size
+    finer = min(across, down)
+    times = [min(int(side / max(finer, 1e-9)), _MOST_SAMPLES) for side in (across, down)]
+    return _Plan(pyramid.level_for(finer / size), max(times[0], 1), max(times[1], 1))
 
 
-def _from_level(pyramid: Pyramid, level: int, corners: NDArray[np.float64], size: int) -> NDArray[np.float32]:
+def _sampled(pyramid: Pyramid, plan: _Plan, corners: NDArray[np.float64], size: int) -> NDArray[np.float32]:
     """(n, 4, 2) corners -> (n, size, size)."""
-    steps = (np.arange(size) + 0.5) / size
+    x_steps = (np.arange(size * plan.across) + 0.5) / (size * plan.across)
+    y_steps = (np.arange(size * plan.down) + 0.5) / (size * plan.down)
     across = (corners[:, 1] - corners[:, 0])[:, None, None]  # (n, 1, 1, 2)
     down = (corners[:, 3] - corners[:, 0])[:, None, None]
-    places = corners[:, None, None, 0] + steps[None, None, :, None] * across + steps[None, :, None, None] * down
-    picture = pyramid.levels[level]
+    places = corners[:, None, None, 0] + x_steps[None, None, :, None] * across + y_steps[None, :, None, None] * down
+    picture = pyramid.levels[plan.level]
     rows, columns = picture.shape
-    extent = np.array([columns, rows]) * 2.0**level
+    extent = np.array([columns, rows]) * 2.0**plan.level
     grid = (2 * places + 1) / extent - 1  # stored pixel -0.5 -> -1, N - 0.5 -> 1
-    flat = torch.from_numpy(grid.astype(np.float32).reshape(1, -1, size, 2))
+    flat = torch.from_numpy(grid.astype(np.float32).reshape(1, -1, len(x_steps), 2))
     sampled = functional.grid_sample(
         torch.from_numpy(picture)[None, None], flat, mode="bilinear", padding_mode="border", align_corners=False
     )
-    result: NDArray[np.float32] = sampled.reshape(-1, size, size).numpy()
+    blocks = sampled.reshape(-1, size, plan.down, size, plan.across)
+    result: NDArray[np.float32] = blocks.mean(dim=(2, 4)).numpy()
     return result

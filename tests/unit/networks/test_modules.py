@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from screening_node.networks.graph import GraphConvolution, GraphModule
 from screening_node.networks.maps import CompactMap, HighResolutionMap
+from screening_node.networks.resnet import resnet
 from screening_node.networks.torchvision_import import torchvision_models
 from screening_node.networks.transformer import Embedding, Encoder
-from screening_node.networks.vgg import NarrowVgg, TorchvisionVgg, group_norm
+from screening_node.networks.vgg import NarrowVgg, TorchvisionVgg, group_norm, vgg
 
 
 def test_torchvision_is_importable_twice_whatever_torch_it_was_built_for() -> None:
@@ -27,6 +29,39 @@ def test_the_narrow_vgg_pools_to_its_last_width() -> None:
     network = NarrowVgg(2, (4, 6, 10), (1, 2, 1))
     assert network(torch.rand(3, 2, 16, 16)).shape == (3, 10)
     assert network.width == 10
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg13", "vgg16", "vgg19"])
+def test_a_narrow_vgg_has_the_convolutions_of_the_full_one(name: str) -> None:
+    full, narrow = vgg(name, 3), vgg(name, 3, 0.125)
+    wide = [layer.out_channels for layer in full.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in narrow.modules() if isinstance(layer, nn.Conv2d)] == [w // 8 for w in wide]
+    pools = [sum(isinstance(layer, nn.MaxPool2d) for layer in network.modules()) for network in (full, narrow)]
+    assert pools == [5, 5]
+    assert (full.width, narrow.width) == (512, 64)
+
+
+@pytest.mark.parametrize(("name", "width"), [("resnet18", 512), ("resnet34", 512), ("resnet50", 2048)])
+def test_a_narrow_resnet_has_the_layers_of_the_full_one(name: str, width: int) -> None:
+    """Every tensor by name, and its shape where the share is as good as the whole."""
+    full, nearly, narrow = resnet(name, 3), resnet(name, 3, 0.9999), resnet(name, 1, 0.125)
+    shapes = {key: value.shape for key, value in full.state_dict().items()}
+    assert {key: value.shape for key, value in nearly.state_dict().items()} == shapes
+    assert narrow.state_dict().keys() == shapes.keys()
+    assert (full.width, narrow.width) == (width, width // 8)
+    assert narrow(torch.rand(2, 1, 32, 32)).shape == (2, width // 8)
+
+
+def test_a_one_channel_crop_goes_into_a_torchvision_resnet() -> None:
+    network = resnet("resnet18", 1).eval()
+    with torch.inference_mode():
+        grey = torch.rand(1, 1, 32, 32)
+        assert torch.equal(network(grey), network(grey.expand(-1, 3, -1, -1)))
+
+
+def test_no_narrow_network_gets_thinner_than_eight_channels() -> None:
+    for network in (vgg("vgg11", 1, 0.01), resnet("resnet18", 1, 0.01)):
+        assert {layer.out_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)} == {8}
 
 
 @pytest.mark.parametrize("channels", [1, 6, 18, 36, 64, 7])

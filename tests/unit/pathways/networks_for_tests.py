@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ DETECTOR = DetectorArchitecture(
     normalisation=Normalisation(kind="local-contrast", scales=(0.1,)),
 )
 ESTIMATOR = EstimatorArchitecture(
-    kind="attentive-multi-roi",
+    kind="attentive",
     backbone="compact",
     size=16,
     widths=(4, 8),
@@ -54,12 +55,14 @@ WOMEN = replace(REFERENCE, name="women", rows=(ReferenceRow(sex="F", vertebra="a
 THRESHOLDS = ThresholdSet(name="test", source="invented", by_vertebra=dict.fromkeys(Vertebra, -2.0))
 
 
-def modules(members: int = 2) -> tuple[nn.Module, list[nn.Module]]:
+def modules(architectures: Sequence[EstimatorArchitecture]) -> tuple[nn.Module, list[nn.Module]]:
     torch.manual_seed(7)
-    return build_detector(DETECTOR), [build_estimator(ESTIMATOR) for _ in range(members)]
+    return build_detector(DETECTOR), [build_estimator(architecture) for architecture in architectures]
 
 
-def make_card(members: int = 2, gate: dict[str, float] | None = None) -> Card:
+def make_card(
+    architectures: Sequence[EstimatorArchitecture] = (ESTIMATOR,) * 2, gate: dict[str, float] | None = None
+) -> Card:
     return Card(
         name="tiny",
         version="0",
@@ -76,10 +79,10 @@ def make_card(members: int = 2, gate: dict[str, float] | None = None) -> Card:
             Network(
                 file=f"member-{index}.safetensors",
                 sha256="",
-                architecture=ESTIMATOR.to_dict(),
-                vertebrae=ESTIMATOR.vertebrae,
+                architecture=architecture.to_dict(),
+                vertebrae=architecture.vertebrae,
             )
-            for index in range(members)
+            for index, architecture in enumerate(architectures)
         ),
     )
 
@@ -100,10 +103,15 @@ OPEN_GATE = {
 }
 
 
-def make_bundle(folder: Path, *, members: int = 2, gate: dict[str, float] | None = None) -> Card:
+def make_bundle(
+    folder: Path,
+    *,
+    architectures: Sequence[EstimatorArchitecture] = (ESTIMATOR,) * 2,
+    gate: dict[str, float] | None = None,
+) -> Card:
     """A bundle of untrained networks; the detector always says its starting shape."""
-    detector, estimators = modules(members)
+    detector, estimators = modules(architectures)
     tensors = {"detector.safetensors": detector.state_dict()} | {
         f"member-{index}.safetensors": estimator.state_dict() for index, estimator in enumerate(estimators)
     }
-    return write_bundle(folder, make_card(members, gate), tensors)
+    return write_bundle(folder, make_card(architectures, gate), tensors)

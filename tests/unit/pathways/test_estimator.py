@@ -6,11 +6,16 @@ import pytest
 import torch
 from torch import nn
 
+from screening_node.networks.normalise import Normalisation
 from screening_node.pathways.chest_film.architecture import PAPER_ESTIMATOR
 from screening_node.pathways.chest_film.estimator import EstimatorOutput, build_estimator
+from screening_node.pathways.chest_film.regions import input_names
 from screening_node.pathways.chest_film.training import estimator_loss
 
 from .networks_for_tests import ESTIMATOR
+
+ONE_CHANNEL = Normalisation(kind="standardise")
+THREE_CHANNELS = Normalisation(kind="local-contrast", scales=(0.03, 0.08, 0.2))
 
 
 def parameters(module: nn.Module) -> int:
@@ -28,13 +33,68 @@ def test_the_paper_sizes() -> None:
     assert PAPER_ESTIMATOR.size == 256
 
 
-@pytest.mark.parametrize(("kind", "positions"), [("attentive-multi-roi", 16), ("multi-roi", 15), ("baseline", 0)])
-@pytest.mark.parametrize("vertebrae", [("L1",), ("L1", "L2", "L3", "L4"), ("L2", "L4")])
-def test_every_variant_answers_in_the_same_form(kind: str, positions: int, vertebrae: tuple[str, ...]) -> None:
-    network = build_estimator(replace(ESTIMATOR, kind=kind, vertebrae=vertebrae))
-    output = network(torch.rand(3, 15, 1, 16, 16))
-    assert output.global_bmd.shape == (3, len(vertebrae))
-    assert output.local_bmd.shape == (3, positions, len(vertebrae))
+#: Inputs of each layout.
+COUNTS = {"rois-15": 15, "rois-7": 7, "patches-2": 5, "patches-3": 10, "patches-4": 17, "whole": 1}
+VARIANTS = [(kind, layout, ()) for kind in ("attentive", "concatenated") for layout in COUNTS] + [
+    ("baseline", "whole", ()),
+    ("baseline", "rois-15", ("lumbar",)),
+    ("concatenated", "rois-7", ("left_clavicle", "right_clavicle")),
+    ("concatenated", "rois-7", ("cervical",)),
+    ("attentive", "patches-3", ("patch_1_1", "patch_3_2", "whole")),
+]
+
+
+@pytest.mark.parametrize(("kind", "layout", "only"), VARIANTS)
+def test_every_variant_answers_in_the_same_form_and_learns_in_all_its_parts(
+    kind: str, layout: str, only: tuple[str, ...]
+) -> None:
+    torch.manual_seed(0)
+    network = build_estimator(replace(ESTIMATOR, kind=kind, layout=layout, only=only, vertebrae=("L2", "L4")))
+    output = network(torch.rand(3, COUNTS[layout], 1, 16, 16))
+    used = len(only) or COUNTS[layout]
+    assert output.global_bmd.shape == (3, 2)
+    assert output.local_bmd.shape == (3, {"attentive": used + 1, "concatenated": used, "baseline": 0}[kind], 2)
+    estimator_loss(output, torch.ones(3, 2)).backward()  # type: ignore[no-untyped-call]
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+    still = [name for name, parameter in network.named_parameters() if not parameter.grad.any()]  # type: ignore[union-attr]
+    # Batch normalisation takes a convolution's scale away, never all of its gradient; ReLUs of so few channels may die.
+    assert not [name for name in still if not name.startswith(("backbone", "local_regressors"))]
+
+
+@pytest.mark.parametrize("vertebrae", [("L1",), ("L1", "L2", "L3", "L4")])
+def test_it_has_an_output_for_each_vertebra(vertebrae: tuple[str, ...]) -> None:
+    output = build_estimator(replace(ESTIMATOR, vertebrae=vertebrae))(torch.rand(2, 15, 1, 16, 16))
+    assert output.global_bmd.shape == (2, len(vertebrae))
+    assert output.local_bmd.shape == (2, 16, len(vertebrae))
+
+
+@pytest.mark.parametrize(("kind", "layout", "only"), [v for v in VARIANTS if v[2]])
+def test_only_the_named_inputs_are_seen(kind: str, layout: str, only: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    network = build_estimator(replace(ESTIMATOR, kind=kind, layout=layout, only=only)).eval()
+    crops = torch.rand(1, COUNTS[layout], 1, 16, 16)
+    named = [index for index, name in enumerate(input_names(layout)) if name in only]
+    others, changed = torch.rand_like(crops), crops.clone()
+    others[:, named] = crops[:, named]
+    changed[:, named[-1]] = 1 - crops[:, named[-1]]
+    with torch.inference_mode():
+        assert torch.equal(network(crops).global_bmd, network(others).global_bmd)
+        assert not torch.equal(network(crops).global_bmd, network(changed).global_bmd)
+
+
+@pytest.mark.parametrize("backbone", ["vgg11", "vgg13", "vgg16", "vgg19", "resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("normalisation", [ONE_CHANNEL, THREE_CHANNELS])
+def test_any_backbone_can_stand_below_it(backbone: str, normalisation: Normalisation) -> None:
+    narrow = replace(
+        ESTIMATOR, layout="whole", backbone=backbone, width_share=0.125, size=32, widths=(), convolutions=(),
+        normalisation=normalisation,
+    )  # fmt: skip
+    network = build_estimator(narrow)
+    output = network(torch.rand(2, 1, normalisation.channels, 32, 32))
+    estimator_loss(output, torch.ones(2, 4)).backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_the_answer_is_in_grams() -> None:
@@ -45,14 +105,6 @@ def test_the_answer_is_in_grams() -> None:
         network.bmd_mean += 0.5
         assert torch.allclose(network(crops).global_bmd, before + 0.5, atol=1e-6)
     assert {"bmd_mean", "bmd_sd"} <= set(network.state_dict())
-
-
-def test_the_baseline_sees_the_whole_film_only() -> None:
-    network = build_estimator(replace(ESTIMATOR, kind="baseline")).eval()
-    crops = torch.rand(1, 15, 1, 16, 16)
-    other = torch.cat([torch.rand(1, 14, 1, 16, 16), crops[:, -1:]], dim=1)
-    with torch.inference_mode():
-        assert torch.equal(network(crops).global_bmd, network(other).global_bmd)
 
 
 def test_positions_tell_crops_apart() -> None:

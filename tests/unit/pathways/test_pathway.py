@@ -11,12 +11,13 @@ import torch
 from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import LANDMARK_NAMES, ROI_NAMES, Estimate, Refusal, RefusalCode, Vertebra
 from screening_node.errors import BundleInvalid, UnreadableObject
+from screening_node.pathways.chest_film import regions
 from screening_node.pathways.chest_film.admission import AdmissionRules
 from screening_node.pathways.chest_film.pathway import ChestFilmPathway, PreparedFilm
 from screening_node.pathways.weights import CARD
 from screening_node.phantom.dicom_film import write_film
 
-from .networks_for_tests import OPEN_GATE, REFERENCE, THRESHOLDS, make_bundle
+from .networks_for_tests import ESTIMATOR, OPEN_GATE, REFERENCE, THRESHOLDS, make_bundle
 
 RULES = AdmissionRules(reference=REFERENCE)
 CPU = torch.device("cpu")
@@ -90,6 +91,44 @@ def test_refused_and_judged_films_keep_their_order(folder: Path, exams: list[Exa
     make_bundle(folder / "narrow", gate=OPEN_GATE | {"least_spine_mm": 10.0})
     answers = load(folder / "narrow").judge([broken, first, broken])
     assert [type(answer) for answer in answers] == [Refusal, Estimate, Refusal]
+
+
+def test_members_of_any_layout_judge_a_film_together(folder: Path, exams: list[ExamFiles]) -> None:
+    """A report's ROIs stay those of rois-15, whatever the members look at."""
+    members = [
+        replace(ESTIMATOR, kind="concatenated", layout="patches-3"),
+        replace(ESTIMATOR, layout="patches-3"),
+        replace(ESTIMATOR, layout="rois-7", only=("cervical",), size=32),
+        replace(ESTIMATOR, kind="baseline", layout="whole"),
+    ]
+    estimates = []
+    for number in range(len(members)):
+        make_bundle(folder / f"member-{number}", architectures=members[number : number + 1], gate=OPEN_GATE)
+        estimates += load(folder / f"member-{number}").judge([prepared(load(folder / "open"), exams[0])])
+    assert all(isinstance(estimate, Estimate) for estimate in estimates)
+    assert len({estimate.bmd for estimate in estimates if isinstance(estimate, Estimate)}) == len(members)
+    make_bundle(folder / "mixed", architectures=members, gate=OPEN_GATE)
+    (estimate,) = load(folder / "mixed").judge([prepared(load(folder / "mixed"), exams[0])])
+    assert isinstance(estimate, Estimate)
+    assert tuple(roi.name for roi in estimate.rois) == ROI_NAMES
+
+
+def test_members_that_cut_alike_share_the_crops(
+    folder: Path, exams: list[ExamFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [replace(ESTIMATOR, layout="rois-7"), replace(ESTIMATOR, layout="rois-7", only=("lumbar",)), ESTIMATOR]
+    make_bundle(folder / "shared", architectures=members, gate=OPEN_GATE)
+    pathway = load(folder / "shared")
+    cut: list[str] = []
+    rectangles = regions.rectangles
+
+    def counted(layout: str, *rest: object) -> list[np.ndarray]:
+        cut.append(layout)
+        return rectangles(layout, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(regions, "rectangles", counted)
+    pathway.judge([prepared(pathway, exams[0])])
+    assert sorted(cut) == ["rois-15", "rois-7"]
 
 
 def test_members_that_disagree_refuse(folder: Path, exams: list[ExamFiles]) -> None:

@@ -34,9 +34,9 @@ def test_any_text_survives_the_card(tmp_path: Path) -> None:
 
     from .networks_for_tests import make_card, modules
 
-    detector, (member,) = modules(1)
+    detector, (member,) = modules([ESTIMATOR])
     text = 'Zwei "Zeilen"\nund ein \\ — [table] = {}'
-    card = replace(make_card(1), limits_of_use=text, metrics={"a b": {"c.d": [1, 2.5, True, "x"]}})
+    card = replace(make_card([ESTIMATOR]), limits_of_use=text, metrics={"a b": {"c.d": [1, 2.5, True, "x"]}})
     files = {"detector.safetensors": detector.state_dict(), "member-0.safetensors": member.state_dict()}
     write_bundle(tmp_path, card, files)
     read = load_bundle(tmp_path).card
