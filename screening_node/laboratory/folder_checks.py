@@ -84,6 +84,7 @@ def check_points(
         if off:
             text = f"{name}: {_some(off)} off the film of {shape[1]} x {shape[0]} pixels"
             yield Problem(kind=Kind.LANDMARKS, file=LANDMARKS, row=row, text=text)
+            return
     sides = [point[5:] for point in LANDMARK_NAMES if point.startswith("left_")]
     apart = np.array([by_name[f"left_{side}"][0] - by_name[f"right_{side}"][0] for side in sides])
     if np.isfinite(apart).any() and np.nanmean(apart) < 0:
@@ -129,11 +130,11 @@ def _line(values: Values, t: int, bmd: int) -> float:
     """The least correlation within a sex between a T column and a BMD column; NaN where there are few values."""
     found = []
     for sex in set(values.sexes):
-        of_sex = np.array([own == sex for own in values.sexes])
-        pair: Floats = np.stack([values.t[of_sex, t], values.bmd[of_sex, bmd]])
-        pair = pair[:, np.isfinite(pair).all(axis=0)]
-        if pair.shape[1] >= _FEW and (pair.std(axis=1) > 0).all():
-            found.append(float(np.corrcoef(pair)[0, 1]))
+        chosen = np.array([own == sex for own in values.sexes])
+        chosen &= np.isfinite(values.t[:, t]) & np.isfinite(values.bmd[:, bmd])
+        scores, densities = values.t[chosen, t], values.bmd[chosen, bmd]
+        if len(scores) >= _FEW and np.ptp(scores) > 0 and np.ptp(densities) > 0:
+            found.append(float(np.corrcoef(scores, densities)[0, 1]))
     return min(found, default=float("nan"))
 
 
@@ -149,7 +150,7 @@ def _row(values: Values, index: int, sex: str | None, *, bmd: bool, age: bool) -
     if age:
         yield from _range("age", values.age[index], _AGE, "years")
         yield from _range("bmi", values.bmi[index], _BMI, "kg/m2")
-    if np.isnan(values.bmd[index]).all() and not any(values.table.rows[index].get(name) for name in _L_COLUMNS):
+    if np.isnan(values.bmd[index]).all():
         yield Kind.NO_DXA, "L1 to L4 are all empty"
     if bmd:
         yield from _densities(values.bmd[index])
