@@ -85,7 +85,7 @@ def open_store(settings: Settings) -> Store:
 def judging(settings: Settings) -> Judging:
     """Load the bundle and the tables. Raises Misconfigured (BundleInvalid) where they do not fit together."""
     from screening_node.reporting.reporter import Reporter
-    from screening_node.reporting.sentence import Sentences
+    from screening_node.reporting.sentence import Sentences, in_every_language
 
     section = settings.pathways.chest_film
     reference = load_reference_table(section.reference)
@@ -96,7 +96,10 @@ def judging(settings: Settings) -> Judging:
         reporter=Reporter(
             reference,
             software_version=__version__,
-            sentences=Sentences(judged=settings.reports.sentence, refused=settings.reports.sentence_refused),
+            sentences=Sentences(
+                judged=in_every_language(settings.reports.sentence),
+                refused=in_every_language(settings.reports.sentence_refused),
+            ),
         ),
     )
 
@@ -141,7 +144,10 @@ def object_sets(settings: Settings) -> dict[str, ObjectSet]:
     """What each destination gets of every film."""
     from screening_node.reporting.kinds import ObjectSet
 
-    return {each.name: ObjectSet(sr_class=each.sr.uid, kinds=each.objects) for each in settings.destinations}
+    return {
+        each.name: ObjectSet(sr_class=each.sr.uid, kinds=each.objects, language=each.language)
+        for each in settings.destinations
+    }
 
 
 def this_node(settings: Settings) -> Destination:

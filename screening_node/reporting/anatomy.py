@@ -8,51 +8,76 @@ from dataclasses import dataclass
 from pydicom.sr.coding import Code
 
 from screening_node.reporting import codes
+from screening_node.reporting.language import ENGLISH, Words, later
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A name for people, the coded site, and the patient's side where the site has one."""
+    """A name for people, the coded site, and the patient's side where the site has one.
 
-    title: str
+    ``number`` stands in the name's braces: of a rib, or of a part of the rib cage.
+    """
+
+    words: str
     site: Code
     side: Code | None = None
+    number: int | None = None
+
+    def name(self, say: Words) -> str:
+        """The name in a language."""
+        return say(self.words) if self.number is None else say(self.words, number=str(self.number))
+
+    @property
+    def title(self) -> str:
+        """The name in English."""
+        return self.name(ENGLISH)
 
 
 _SIDES = {"left": codes.LEFT, "right": codes.RIGHT}
+_CLAVICLES = {
+    ("left", "medial"): later("Left clavicle, medial"),
+    ("left", "middle"): later("Left clavicle, middle"),
+    ("left", "lateral"): later("Left clavicle, lateral"),
+    ("right", "medial"): later("Right clavicle, medial"),
+    ("right", "middle"): later("Right clavicle, middle"),
+    ("right", "lateral"): later("Right clavicle, lateral"),
+}
+_RIBS = {"left": later("Left rib {number}, inner margin"), "right": later("Right rib {number}, inner margin")}
+_RIB_CAGES = {
+    "left": later("Left rib cage, part {number} from above"),
+    "right": later("Right rib cage, part {number} from above"),
+}
 
 #: By LANDMARK_NAMES.
 LANDMARKS: dict[str, Place] = {
     **{
-        f"{side}_clavicle_{part}": Place(title=f"{side.title()} clavicle, {part}", site=codes.CLAVICLE, side=code)
+        f"{side}_clavicle_{part}": Place(words=_CLAVICLES[side, part], site=codes.CLAVICLE, side=code)
         for side, code in _SIDES.items()
         for part in ("medial", "middle", "lateral")
     },
     **{
-        f"{side}_rib_{rib}": Place(title=f"{side.title()} rib {rib}, inner margin", site=codes.RIB, side=code)
+        f"{side}_rib_{rib}": Place(words=_RIBS[side], number=rib, site=codes.RIB, side=code)
         for side, code in _SIDES.items()
         for rib in (3, 5, 7, 9)
     },
-    "c7": Place(title="C7", site=codes.C7),
-    "t12": Place(title="T12", site=codes.T12),
+    "c7": Place(words="C7", site=codes.C7),
+    "t12": Place(words="T12", site=codes.T12),
 }
 
 #: By ROI_NAMES.
 ROIS: dict[str, Place] = {
     **{
-        f"{side}_clavicle_{part}": Place(title=f"{side.title()} clavicle, {part}", site=codes.CLAVICLE, side=code)
+        f"{side}_clavicle_{part}": Place(words=_CLAVICLES[side, part], site=codes.CLAVICLE, side=code)
         for side, code in _SIDES.items()
         for part in ("medial", "lateral")
     },
     **{
-        f"{side}_rib_cage_{part}": Place(
-            title=f"{side.title()} rib cage, part {part} from above", site=codes.RIB, side=code
-        )
+        f"{side}_rib_cage_{part}": Place(words=_RIB_CAGES[side], number=part, site=codes.RIB, side=code)
         for side, code in _SIDES.items()
         for part in (1, 2, 3, 4)
     },
-    "cervical": Place(title="Cervical spine", site=codes.CERVICAL_SPINE),
-    "lumbar": Place(title="Thoraco-lumbar spine", site=codes.THORACO_LUMBAR_SPINE),
+    "cervical": Place(words=later("Cervical spine"), site=codes.CERVICAL_SPINE),
+    "lumbar": Place(words=later("Thoraco-lumbar spine"), site=codes.THORACO_LUMBAR_SPINE),
 }
 
 Point = tuple[float, float]

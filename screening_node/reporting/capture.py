@@ -12,6 +12,7 @@ from screening_node.reporting import page
 from screening_node.reporting.composite import composite, date, time
 from screening_node.reporting.items import sop_reference
 from screening_node.reporting.kinds import SOP_CLASSES, Kind
+from screening_node.reporting.language import Words
 from screening_node.reporting.measurement_report import Statement
 from screening_node.reporting.picture import Picture
 
@@ -30,11 +31,12 @@ def secondary_capture(
     dataset.BodyPartExamined = "CHEST"  # unpaired: no Laterality has to be given
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.PatientOrientation = ""
-    dataset.DerivationDescription = "Page that shows a bone density estimate; not an acquired image"
+    dataset.DerivationDescription = statement.say("Page that shows a bone density estimate; not an acquired image")
     if statement.film.is_image:
         dataset.SourceImageSequence = [sop_reference(statement.film.sop)]
     dataset.LossyImageCompression = "00"
-    _add_pixels(dataset, _rasterised(page.render(statement, picture, _said(at), palette=page.DARK, method=False)))
+    document = page.render(statement, picture, _said(at, statement.say), palette=page.DARK, method=False)
+    _add_pixels(dataset, _rasterised(document))
     return dataset
 
 
@@ -45,10 +47,10 @@ def encapsulated_pdf(
     dataset = _of_the_film(statement, Kind.PDF, sop_instance_uid, at)
     dataset.AcquisitionDateTime = ""
     dataset.SourceInstanceSequence = [sop_reference(statement.film.sop)]
-    dataset.DocumentTitle = "Bone density estimate from a chest film, research use"
+    dataset.DocumentTitle = statement.say("Bone density estimate from a chest film, research use")
     dataset.ConceptNameCodeSequence = []
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
-    document = page.render(statement, picture, _said(at), palette=page.LIGHT, method=True)
+    document = page.render(statement, picture, _said(at, statement.say), palette=page.LIGHT, method=True)
     dataset.EncapsulatedDocument = document + b"\0" * (len(document) % 2)
     dataset.EncapsulatedDocumentLength = len(document)
     return dataset
@@ -89,6 +91,6 @@ def _rasterised(document: bytes) -> Picture:
         pdf.close()
 
 
-def _said(at: dt.datetime) -> str:
+def _said(at: dt.datetime, say: Words) -> str:
     """Date and time for people."""
-    return f"estimated {at:%Y-%m-%d %H:%M}"
+    return say("estimated {date} {time}", date=say.date(date(at)), time=f"{at:%H:%M}")

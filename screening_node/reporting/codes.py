@@ -20,10 +20,11 @@ from pydicom.sr.coding import Code
 
 from screening_node.domain.alarm import AlarmStatus
 from screening_node.domain.result import RefusalCode, Vertebra
+from screening_node.reporting.language import Language
 
 PRIVATE_DESIGNATOR: Final = "99SCRNODE"
 PRIVATE_NAME: Final = "Screening Node private codes"
-PRIVATE_VERSION: Final = "1"
+PRIVATE_VERSION: Final = "2"
 
 
 def _dcm(value: str, meaning: str) -> Code:
@@ -41,7 +42,20 @@ def _own(value: str, meaning: str) -> Code:
 # The document (TID 1500, 1204, 1002, 1004)
 IMAGING_MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
 LANGUAGE = _dcm("121049", "Language of Content Item and Descendants")
-ENGLISH = Code("en", "RFC5646", "English")  # RFC 5646, as CID 5000 asks
+#: Tags of RFC 5646, as CID 5000 asks; the script is part of the tag where a language is written in two.
+LANGUAGES = {
+    language: Code(language.value, "RFC5646", meaning)
+    for language, meaning in (
+        (Language.ENGLISH, "English"),
+        (Language.GERMAN, "German"),
+        (Language.SPANISH, "Spanish"),
+        (Language.FRENCH, "French"),
+        (Language.CHINESE_TRADITIONAL, "Chinese (traditional script)"),
+        (Language.CHINESE_SIMPLIFIED, "Chinese (simplified script)"),
+        (Language.JAPANESE, "Japanese"),
+        (Language.KOREAN, "Korean"),
+    )
+}
 OBSERVER_TYPE = _dcm("121005", "Observer Type")
 DEVICE = _dcm("121007", "Device")
 DEVICE_UID = _dcm("121012", "Device Observer UID")
@@ -173,6 +187,14 @@ ALARM_THRESHOLD = _own("THRESHOLD", "T-score below which an alarm is raised")
 THRESHOLD_CROSSED = _own("CROSSED", "T-score against alarm threshold")
 BELOW_THRESHOLD = _own("BELOW", "T-score below alarm threshold")
 NOT_BELOW_THRESHOLD = _own("NOT-BELOW", "T-score not below alarm threshold")
+
+# Messages (HL7 v2, FHIR): what a report says by its structure
+SERVICE = _own("SERVICE", "Bone density estimate from a chest film")
+#: The method is not part of it: LOINC 18748-4, as FHIR's examples of imaging reports have it.
+IMAGING_STUDY = Code("18748-4", "LN", "Diagnostic imaging study")
+LOWEST_T_SCORE = _own("LOWEST-T", "Lowest T-score of the vertebrae judged")
+LIMITS_OF_USE = _own("LIMITS", "Limits of use")
+REPLACES = _own("REPLACES", "Message that this one replaces")
 
 # Regions and landmarks (TID 1410)
 IMAGE_REGION = _dcm("111030", "Image Region")

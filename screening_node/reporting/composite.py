@@ -104,7 +104,7 @@ def _series(dataset: Dataset, statement: Statement, kind: Kind) -> None:
     dataset.Modality = series.modality
     dataset.SeriesInstanceUID = uids.series(statement.film.study_instance_uid, kind)
     dataset.SeriesNumber = series.number
-    dataset.SeriesDescription = series.description
+    dataset.SeriesDescription = statement.say(series.description)
     dataset.InstanceNumber = statement.revision
 
 
@@ -124,5 +124,5 @@ def _contribution(statement: Statement, at: dt.datetime) -> Dataset:
     _equipment(item, statement)
     # In the zone of the other times: DCMTK's dcmpschk takes no offset in a DT.
     item.ContributionDateTime = f"{date(at)}{time(at)}"
-    item.ContributionDescription = "Estimated bone density from a chest film. Research use."
+    item.ContributionDescription = statement.say("Estimated bone density from a chest film. Research use.")
     return item

@@ -40,9 +40,9 @@ def build(statement: Statement, *, sop_instance_uid: str, at: dt.datetime) -> Da
 
 def _content(statement: Statement) -> list[Dataset]:
     observer = Relation.HAS_OBS_CONTEXT
-    said = f"{wording.HEADING}\r\n{statement.sentence}"
+    said = f"{wording.heading(statement.say)}\r\n{statement.sentence}"
     return [
-        code(Relation.HAS_CONCEPT_MOD, codes.LANGUAGE, codes.ENGLISH),
+        code(Relation.HAS_CONCEPT_MOD, codes.LANGUAGE, codes.LANGUAGES[statement.language]),
         code(observer, codes.OBSERVER_TYPE, codes.DEVICE),
         uid(observer, codes.DEVICE_UID, statement.device_uid),
         text(observer, codes.DEVICE_NAME, MODEL_NAME),

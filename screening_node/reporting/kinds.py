@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from screening_node.reporting.language import Language, later
+
 COMPREHENSIVE_3D_SR: Final = "1.2.840.10008.5.1.4.1.1.88.34"
 COMPREHENSIVE_SR: Final = "1.2.840.10008.5.1.4.1.1.88.33"
 ENHANCED_SR: Final = "1.2.840.10008.5.1.4.1.1.88.22"
@@ -30,17 +32,25 @@ class Series:
 
     number: int
     modality: str
-    description: str
+    description: str  # at most 64 bytes in every language (VR LO)
 
-
-_RESEARCH = "RESEARCH, NOT FOR DIAGNOSTIC USE"  # at most 64 characters with what stands before it (VR LO)
 
 SERIES: Final = {
-    Kind.SR: Series(number=9001, modality="SR", description=f"Bone density estimate - {_RESEARCH}"),
-    Kind.GSPS: Series(number=9002, modality="PR", description=f"Bone density regions - {_RESEARCH}"),
-    Kind.SC: Series(number=9003, modality="OT", description=f"Bone density page - {_RESEARCH}"),
-    Kind.PDF: Series(number=9004, modality="DOC", description=f"Bone density PDF - {_RESEARCH}"),
-    Kind.KO: Series(number=9005, modality="KO", description=f"Bone density alarm - {_RESEARCH}"),
+    Kind.SR: Series(
+        number=9001, modality="SR", description=later("Bone density estimate - RESEARCH, NOT FOR DIAGNOSTIC USE")
+    ),
+    Kind.GSPS: Series(
+        number=9002, modality="PR", description=later("Bone density regions - RESEARCH, NOT FOR DIAGNOSTIC USE")
+    ),
+    Kind.SC: Series(
+        number=9003, modality="OT", description=later("Bone density page - RESEARCH, NOT FOR DIAGNOSTIC USE")
+    ),
+    Kind.PDF: Series(
+        number=9004, modality="DOC", description=later("Bone density PDF - RESEARCH, NOT FOR DIAGNOSTIC USE")
+    ),
+    Kind.KO: Series(
+        number=9005, modality="KO", description=later("Bone density alarm - RESEARCH, NOT FOR DIAGNOSTIC USE")
+    ),
 }
 #: The SOP class of each kind but the Structured Report, which has the choice of SR_CLASSES.
 SOP_CLASSES: Final = {
@@ -65,20 +75,22 @@ class Wanted:
 
     kind: Kind
     sop_class_uid: str
+    language: Language = Language.ENGLISH
     previous: SopReference | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectSet:
-    """What a destination gets of every film."""
+    """What a destination gets of every film, and the language in which people read it."""
 
     sr_class: str = COMPREHENSIVE_3D_SR
     kinds: tuple[Kind, ...] = (Kind.SR,)
+    language: Language = Language.ENGLISH
 
     def wanted(self, previous: SopReference | None) -> Iterator[Wanted]:
         """The objects, each with what it takes to make it; ``previous`` as in ``Wanted``."""
         for kind in self.kinds:
             if kind is Kind.SR:
-                yield Wanted(kind=kind, sop_class_uid=self.sr_class, previous=previous)
+                yield Wanted(kind=kind, sop_class_uid=self.sr_class, language=self.language, previous=previous)
             else:
-                yield Wanted(kind=kind, sop_class_uid=SOP_CLASSES[kind])
+                yield Wanted(kind=kind, sop_class_uid=SOP_CLASSES[kind], language=self.language)

@@ -12,7 +12,7 @@ A refused film has the patient group alone. The same tree is valid in Comprehens
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -24,6 +24,7 @@ from screening_node.domain.result import RefusalCode, ScreeningResult, VertebraF
 from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.reporting import anatomy, codes, uids, wording
 from screening_node.reporting.items import Relation, code, container, number, reference, region, text, uid
+from screening_node.reporting.language import ENGLISH, Language, Words, words
 from screening_node.reporting.source import SourceFilm
 
 CONTAINS = Relation.CONTAINS
@@ -65,6 +66,12 @@ class Statement:
     software_version: str
     revision: int
     sentence: str
+    language: Language = Language.ENGLISH
+
+    @property
+    def say(self) -> Words:
+        """Says texts in the language of whoever reads this."""
+        return words(self.language)
 
     @property
     def device_uid(self) -> str:
@@ -86,7 +93,7 @@ def content(statement: Statement) -> list[Dataset]:
             groups += _roi_groups(statement)
             groups += _landmark_groups(statement)
     children = [
-        code(MODIFIER, codes.LANGUAGE, codes.ENGLISH),
+        code(MODIFIER, codes.LANGUAGE, codes.LANGUAGES[statement.language]),
         *_observer(statement),
         code(MODIFIER, codes.PROCEDURE_REPORTED, _procedure(statement)),
     ]
@@ -134,11 +141,11 @@ def _descriptors(film: SourceFilm) -> Iterator[Dataset]:
         yield number(ACQUISITION, codes.VERTICAL_SPACING, film.spacing_mm[0], codes.MILLIMETER)
 
 
-def _tracked(film: SourceFilm, title: str) -> list[Dataset]:
-    """The head of a measurement group: what it is about, for people and for machines."""
+def _tracked(statement: Statement, title: Callable[[Words], str]) -> list[Dataset]:
+    """The head of a measurement group: what it is about, for people, and for machines the same in every language."""
     return [
-        text(OBSERVER, codes.TRACKING_IDENTIFIER, title),
-        uid(OBSERVER, codes.TRACKING_UID, uids.tracking(film.sop_instance_uid, title)),
+        text(OBSERVER, codes.TRACKING_IDENTIFIER, title(statement.say)),
+        uid(OBSERVER, codes.TRACKING_UID, uids.tracking(statement.film.sop_instance_uid, title(ENGLISH))),
     ]
 
 
@@ -153,7 +160,7 @@ def _patient_group(statement: Statement) -> Dataset:
     """TID 1501: what holds for the patient as a whole."""
     film, result, alarm = statement.film, statement.result, statement.alarm
     raised = alarm.status is AlarmStatus.RAISED
-    children = _tracked(film, "Lumbar bone density of the patient")
+    children = _tracked(statement, lambda say: say("Lumbar bone density of the patient"))
     if raised:
         children.append(code(CONTAINS, codes.FINDING, codes.BONE_DENSITY_LOW))
     children.append(code(MODIFIER, codes.FINDING_SITE, codes.LUMBAR_SPINE))
@@ -164,7 +171,7 @@ def _patient_group(statement: Statement) -> Dataset:
         children.append(code(CONTAINS, codes.RECOMMENDED_FOLLOW_UP, codes.DXA))
     children.append(reference(CONTAINS, codes.SOURCE_OF_MEASUREMENT, film.sop, image=film.is_image))
     children.append(text(CONTAINS, codes.SENTENCE, statement.sentence))
-    said = wording.comment(result, alarm, statement.table, film.notes, statement.revision)
+    said = wording.comment(result, alarm, statement.table, film.notes, statement.revision, statement.say)
     return _group([*children, text(CONTAINS, codes.COMMENT, said)], "1501")
 
 
@@ -201,9 +208,9 @@ def _vertebra_groups(statement: Statement) -> Iterator[Dataset]:
         row = statement.table.row(finding.vertebra, statement.film.sex or None)
         yield _group(
             [
-                *_tracked(statement.film, f"Bone density of {finding.vertebra.value}"),
+                *_vertebra(statement, finding),
                 code(MODIFIER, codes.FINDING_SITE, codes.VERTEBRAE[finding.vertebra]),
-                _bmd(finding, row, statement.table),
+                _bmd(finding, row, statement),
                 _bmd_sd(finding),
                 _t_score(finding, statement.table),
                 number(CONTAINS, codes.ALARM_THRESHOLD, f"{finding.threshold:.2f}", codes.T_SCORE_UNIT),
@@ -218,8 +225,13 @@ def _vertebra_groups(statement: Statement) -> Iterator[Dataset]:
         )
 
 
-def _bmd(finding: VertebraFinding, row: ReferenceRow | None, table: ReferenceTable) -> Dataset:
+def _vertebra(statement: Statement, finding: VertebraFinding) -> list[Dataset]:
+    return _tracked(statement, lambda say: say("Bone density of {vertebra}", vertebra=finding.vertebra.value))
+
+
+def _bmd(finding: VertebraFinding, row: ReferenceRow | None, statement: Statement) -> Dataset:
     """TID 300 with the population's statistics (TID 311)."""
+    table = statement.table
     children = [
         code(MODIFIER, codes.MEASUREMENT_METHOD, codes.RADIOGRAPH_METHOD),
         code(MODIFIER, codes.DERIVATION, codes.ESTIMATED),
@@ -228,10 +240,15 @@ def _bmd(finding: VertebraFinding, row: ReferenceRow | None, table: ReferenceTab
         children += [
             number(PROPERTY, codes.POPULATION_MEAN, wording.bmd(row.mean), codes.G_PER_CM2),
             number(PROPERTY, codes.POPULATION_SD, wording.bmd(row.sd), codes.G_PER_CM2),
-            text(PROPERTY, codes.POPULATION_DESCRIPTION, f"Young adults: {table.population} ({table.maker})"),
+            text(PROPERTY, codes.POPULATION_DESCRIPTION, _population(statement)),
             text(PROPERTY, codes.REFERENCE_AUTHORITY, table.source),
         ]
     return number(CONTAINS, codes.BONE_DENSITY, wording.bmd(finding.bmd), codes.G_PER_CM2, *children)
+
+
+def _population(statement: Statement) -> str:
+    table = statement.table
+    return statement.say("Young adults: {population} ({maker})", population=table.population, maker=table.maker)
 
 
 def _bmd_sd(finding: VertebraFinding) -> Dataset:
@@ -259,8 +276,7 @@ def _roi_groups(statement: Statement) -> Iterator[Dataset]:
         if film.columns and film.rows:
             outline = anatomy.clipped(outline, film.columns, film.rows)
         if outline:
-            place = anatomy.ROIS[roi.name]
-            yield _region_group(film, f"ROI: {place.title}", place, [*outline, outline[0]], codes.OUTLINE)
+            yield _roi_group(statement, anatomy.ROIS[roi.name], [*outline, outline[0]])
 
 
 def _landmark_groups(statement: Statement) -> Iterator[Dataset]:
@@ -270,17 +286,26 @@ def _landmark_groups(statement: Statement) -> Iterator[Dataset]:
         point = anatomy.to_corner_origin((landmark.x, landmark.y))
         on_film = not (film.columns and film.rows) or (0 <= point[0] <= film.columns and 0 <= point[1] <= film.rows)
         if on_film:
-            place = anatomy.LANDMARKS[landmark.name]
-            yield _region_group(film, f"Landmark: {place.title}", place, [point], codes.REPRESENTATIVE_POINT)
+            yield _landmark_group(statement, anatomy.LANDMARKS[landmark.name], point)
+
+
+def _roi_group(statement: Statement, place: anatomy.Place, outline: list[anatomy.Point]) -> Dataset:
+    head = _tracked(statement, lambda say: say("ROI: {place}", place=place.name(say)))
+    return _region_group(head, statement.film, place, outline, codes.OUTLINE)
+
+
+def _landmark_group(statement: Statement, place: anatomy.Place, point: anatomy.Point) -> Dataset:
+    head = _tracked(statement, lambda say: say("Landmark: {place}", place=place.name(say)))
+    return _region_group(head, statement.film, place, [point], codes.REPRESENTATIVE_POINT)
 
 
 def _region_group(
-    film: SourceFilm, title: str, place: anatomy.Place, points: list[anatomy.Point], purpose: Code
+    head: list[Dataset], film: SourceFilm, place: anatomy.Place, points: list[anatomy.Point], purpose: Code
 ) -> Dataset:
     side = [code(MODIFIER, codes.LATERALITY, place.side)] if place.side is not None else []
     return _group(
         [
-            *_tracked(film, title),
+            *head,
             code(CONTAINS, codes.GEOMETRIC_PURPOSE, purpose),
             region(CONTAINS, codes.IMAGE_REGION, points, film.sop),
             code(MODIFIER, codes.FINDING_SITE, place.site, *side),

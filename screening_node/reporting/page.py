@@ -28,7 +28,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from screening_node.domain.alarm import AlarmStatus
 from screening_node.domain.result import Vertebra, VertebraFinding
-from screening_node.reporting import typeface, wording
+from screening_node.reporting import background, typeface, wording
+from screening_node.reporting.language import Words
 from screening_node.reporting.measurement_report import Statement
 from screening_node.reporting.source import SourceFilm
 from screening_node.reporting.typeface import BOLD, REGULAR
@@ -97,8 +98,9 @@ def render(
         method: whether page 2 follows.
     """
     file = io.BytesIO()
-    canvas = Canvas(file, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1)
-    canvas.setTitle("Bone density estimate - research use")
+    language = statement.language.value
+    canvas = Canvas(file, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1, lang=language)
+    canvas.setTitle(statement.say("Bone density estimate from a chest film, research use"))
     canvas.setProducer("screening-node")
     pen = _Pen(canvas=canvas, palette=palette)
     _first_page(pen, statement, picture, at)
@@ -167,6 +169,11 @@ class _Pen:
             place += typeface.width([(name, piece)], size)
         return across
 
+    def largest(self, text: str, font: str, room: float, sizes: Sequence[float]) -> float:
+        """The first of ``sizes`` in which one line fits ``room``; else the last."""
+        fitting = (size for size in sizes if typeface.width(typeface.runs(text, font), size) <= room)
+        return next(fitting, sizes[-1])
+
     def paragraph(self, box: _Box, text: str, *, size: float, colour: Rgb | None = None, font: str = REGULAR) -> float:
         """Lines from the box's top down, the last that fits ending in an ellipsis; gives the y below them."""
         y = box.top
@@ -187,7 +194,7 @@ class _Pen:
 def _first_page(pen: _Pen, statement: Statement, picture: NDArray[np.uint8] | None, at: str) -> None:
     pen.fill(_Box(x=0, y=0, width=WIDTH, height=HEIGHT), pen.palette.paper)
     _band(pen, statement)
-    _who(pen, statement.film)
+    _who(pen, statement.film, statement.say)
     left = _Box(x=_MARGIN, y=132, width=300, height=330)
     right = _Box(x=left.right + 24, y=132, width=WIDTH - _MARGIN - left.right - 24, height=330)
     _film(pen, left, statement, picture)
@@ -206,7 +213,8 @@ def _band(pen: _Pen, statement: Statement) -> None:
     tag_room = 190.0
     room = WIDTH - 2 * _MARGIN - tag_room - 16
     colour = pen.palette.on_band
-    pen.text(_MARGIN, band.y + 46, title, size=25, font=BOLD, colour=colour, room=room)
+    size = pen.largest(title, BOLD, room, (25, 23, 21, 19))
+    pen.text(_MARGIN, band.y + 46, title, size=size, font=BOLD, colour=colour, room=room)
     below = _Box(x=_MARGIN, y=band.y + 6, width=room, height=33)
     pen.paragraph(below, subtitle, size=_size_for(subtitle, below, (11.5, 10.5, 9.5, 8.5)), colour=colour)
     tag = _Box(x=WIDTH - _MARGIN - tag_room, y=band.y + 22, width=tag_room, height=40)
@@ -214,40 +222,49 @@ def _band(pen: _Pen, statement: Statement) -> None:
     pen.canvas.setLineWidth(1.2)
     pen.canvas.roundRect(tag.x, tag.y, tag.width, tag.height, 4, stroke=1, fill=0)
     middle = tag.x + tag.width / 2
-    first, second = wording.HEADING.split(" - ")
-    pen.text(middle, tag.y + 24, first, size=10.5, font=BOLD, colour=colour, align=0.5)
-    pen.text(middle, tag.y + 9, second, size=10.5, font=BOLD, colour=colour, align=0.5)
+    for y, words in ((tag.y + 24, wording.RESEARCH_USE), (tag.y + 9, wording.NOT_DIAGNOSTIC)):
+        said = statement.say(words)
+        size = pen.largest(said, BOLD, tag.width - 10, (10.5, 9.5, 8.5, 7.5))
+        pen.text(middle, y, said, size=size, font=BOLD, colour=colour, align=0.5)
 
 
 def headline(statement: Statement) -> tuple[str, str]:
     """What matters, and the sentence after it."""
-    result, alarm = statement.result, statement.alarm
+    result, alarm, say = statement.result, statement.alarm, statement.say
+    reason = wording.alarm_reason(alarm, say)
+    revised = reason if statement.revision > 1 else ""
     if result.refusal is not None:
-        revised = f" {alarm.reason}" if statement.revision > 1 else ""
-        return "Bone density NOT EVALUATED", f"This says nothing about the patient's bone density.{revised}"
-    lowest = result.lowest
-    said = (
-        "" if lowest is None else f"Lowest estimated T-score {_minus(wording.t(lowest))} at {lowest.vertebra.value}. "
-    )
+        nothing = say("This says nothing about the patient's bone density.")
+        return say("Bone density NOT EVALUATED"), say.sentences(nothing, revised)
+    lowest = _lowest(statement)
     if alarm.status is AlarmStatus.RAISED:
-        return "Bone density ALARM", f"{said}DXA suggested. An estimate from the chest film, not a diagnosis."
+        suggested = say("DXA suggested. An estimate from the chest film, not a diagnosis.")
+        return say("Bone density ALARM"), say.sentences(lowest, suggested)
     if result.crossed:
-        return "Low estimate, no alarm", f"{said}{alarm.reason}"
-    revised = f"{alarm.reason} " if statement.revision > 1 else ""
-    return "No bone density alarm", f"{said}{revised}{wording.ONE_FILM}"
+        return say("Low estimate, no alarm"), say.sentences(lowest, reason)
+    return say("No bone density alarm"), say.sentences(lowest, revised, say(wording.ONE_FILM))
 
 
-def _who(pen: _Pen, film: SourceFilm) -> None:
+def _lowest(statement: Statement) -> str:
+    lowest, say = statement.result.lowest, statement.say
+    if lowest is None:
+        return ""
+    t_score = _minus(wording.t(lowest, say))
+    return say("Lowest estimated T-score {t_score} at {vertebra}.", t_score=t_score, vertebra=lowest.vertebra.value)
+
+
+def _who(pen: _Pen, film: SourceFilm, say: Words) -> None:
     y = HEIGHT - 104
-    born = "" if not film.birth_date else f"born {iso_date(film.birth_date)}"
-    name = person_name(film.patient_name) or "(no name in the film)"
+    born = "" if not film.birth_date else say("born {date}", date=say.date(film.birth_date))
+    name = person_name(film.patient_name) or say("(no name in the film)")
     size = next((size for size in (12, 11, 10, 9) if typeface.width(typeface.runs(name, BOLD), size) <= 480), 8)
     across = pen.text(_MARGIN, y, name, size=size, font=BOLD, room=480)
-    facts = [film.sex, born, f"ID {film.patient_id}" if film.patient_id else "no patient ID"]
+    identifier = say("ID {value}", value=film.patient_id) if film.patient_id else say("no patient ID")
+    facts = [film.sex, born, identifier]
     pen.text(_MARGIN + across + 12, y, "   ".join(filter(None, facts)), size=10, room=WIDTH - 2 * _MARGIN - across - 12)
     study = [
-        "Chest film" + (f" of {iso_date(film.study_date)}" if film.study_date else ""),
-        f"accession {film.accession_number}" if film.accession_number else "",
+        say("Chest film of {date}", date=say.date(film.study_date)) if film.study_date else say("Chest film"),
+        say("accession {number}", number=film.accession_number) if film.accession_number else "",
         film.study_description,
     ]
     pen.text(
@@ -268,11 +285,6 @@ def person_name(value: str) -> str:
     return "  ".join(filter(None, groups))
 
 
-def iso_date(value: str) -> str:
-    """A DA as YYYY-MM-DD."""
-    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 else value
-
-
 # The film
 
 
@@ -282,7 +294,7 @@ def _film(pen: _Pen, box: _Box, statement: Statement, picture: NDArray[np.uint8]
         pen.text(
             box.x + box.width / 2,
             box.y + box.height / 2,
-            "No picture to show",
+            statement.say("No picture to show"),
             size=10,
             colour=(0.6, 0.6, 0.6),
             align=0.5,
@@ -298,8 +310,9 @@ def _film(pen: _Pen, box: _Box, statement: Statement, picture: NDArray[np.uint8]
     )
     pen.canvas.drawImage(ImageReader(_jpeg(picture)), shown.x, shown.y, shown.width, shown.height)
     if _regions(pen, shown, statement):
-        read = "Orange: bone regions that were read. " if statement.result.rois else ""
-        caption = f"{read}Dots: landmarks that were found."
+        say = statement.say
+        read = say("Orange: bone regions that were read.") if statement.result.rois else ""
+        caption = say.sentences(read, say("Dots: landmarks that were found."))
         pen.text(box.x, box.y - 12, caption, size=8, colour=pen.palette.faint, room=box.width)
 
 
@@ -362,7 +375,7 @@ class _Axis:
 
 def _chart(pen: _Pen, box: _Box, statement: Statement) -> None:
     findings = statement.result.findings
-    pen.text(box.x, box.top - 12, "Estimated T-score by vertebra", size=12, font=BOLD)
+    pen.text(box.x, box.top - 12, statement.say("Estimated T-score by vertebra"), size=12, font=BOLD)
     spreads = {finding.vertebra: _sd_of_t(finding, statement) for finding in findings}
     step = min((box.height - 96) / max(len(findings), 1), _TALLEST_ROW)
     height = step * len(findings)
@@ -371,8 +384,8 @@ def _chart(pen: _Pen, box: _Box, statement: Statement) -> None:
     _grid(pen, axis)
     for place, finding in enumerate(findings):
         row = _Box(x=box.x, y=plot.top - (place + 1) * step, width=box.width, height=step)
-        _row(pen, row, axis, finding, spreads[finding.vertebra])
-    _legend(pen, box, plot.y - 36)
+        _row(pen, row, axis, finding, spreads[finding.vertebra], statement.say)
+    _legend(pen, box, plot.y - 36, statement.say)
 
 
 def _sd_of_t(finding: VertebraFinding, statement: Statement) -> float | None:
@@ -402,23 +415,31 @@ def _grid(pen: _Pen, axis: _Axis) -> None:
         pen.text(x, plot.y - 13, label, size=9, colour=pen.palette.faint, align=0.5)
 
 
-def _row(pen: _Pen, row: _Box, axis: _Axis, finding: VertebraFinding, spread: float | None) -> None:
+def _row(pen: _Pen, row: _Box, axis: _Axis, finding: VertebraFinding, spread: float | None, say: Words) -> None:
     middle = row.y + row.height / 2
     strong = pen.palette.alarm if finding.below else pen.palette.ink
-    shown = _minus(wording.t(finding))
+    shown = _minus(wording.t(finding, say))
     pen.text(row.x, middle - 4, finding.vertebra.value, size=15, font=BOLD)
     pen.text(row.x + 34, middle - 1, shown, size=17, font=BOLD, colour=_readable(pen, finding.below))
-    pen.text(row.x + 34, middle - 14, _density(finding), size=8, colour=pen.palette.faint, room=112)
+    pen.text(row.x + 34, middle - 14, _density(finding, say), size=8, colour=pen.palette.faint, room=112)
     zone = _Box(x=axis.box.x, y=row.y + 6, width=axis.at(finding.threshold) - axis.box.x, height=row.height - 12)
     pen.fill(zone, pen.palette.alarm_zone)
     pen.line((zone.right, zone.y - 2), (zone.right, zone.top + 2), pen.palette.ink, 1.4)
     if math.isfinite(finding.t_score):
         _estimate(pen, axis, finding.t_score, spread, middle, strong)
-    verdict = "BELOW" if finding.below else "not below"
+    _verdict(pen, row, finding, say)
+
+
+def _verdict(pen: _Pen, row: _Box, finding: VertebraFinding, say: Words) -> None:
+    """Right of the row: on which side of its threshold, and where that is."""
+    middle, room = row.y + row.height / 2, 66.0
     font = BOLD if finding.below else REGULAR
-    pen.text(row.right, middle - 1, verdict, size=10, font=font, colour=_readable(pen, finding.below), align=1.0)
-    threshold = _minus(f"threshold {finding.threshold:.2f}")
-    pen.text(row.right, middle - 13, threshold, size=8, colour=pen.palette.faint, align=1.0)
+    said = wording.verdict(finding, say)
+    size = pen.largest(said, font, room, (10, 9, 8, 7))
+    pen.text(row.right, middle - 1, said, size=size, font=font, colour=_readable(pen, finding.below), align=1.0)
+    threshold = say("threshold {value}", value=_minus(say.decimal(f"{finding.threshold:.2f}")))
+    size = pen.largest(threshold, REGULAR, room, (8, 7.5, 7, 6.5))
+    pen.text(row.right, middle - 13, threshold, size=size, colour=pen.palette.faint, align=1.0)
 
 
 def _readable(pen: _Pen, below: bool) -> Rgb:
@@ -441,15 +462,18 @@ def _estimate(pen: _Pen, axis: _Axis, t_score: float, spread: float | None, y: f
     pen.canvas.circle(axis.at(t_score), y, 5.2, stroke=1, fill=1)
 
 
-def _density(finding: VertebraFinding) -> str:
-    return f"{wording.bmd(finding.bmd) or 'failed'} g/cm² (SD {wording.bmd(finding.sd) or 'failed'})"
+def _density(finding: VertebraFinding, say: Words) -> str:
+    return say("{bmd} g/cm² (SD {sd})", bmd=wording.density(finding.bmd, say), sd=wording.density(finding.sd, say))
 
 
-def _legend(pen: _Pen, box: _Box, y: float) -> None:
-    text = "Dot: estimate. Bar: one standard deviation (SD) to each side, not a confidence interval."
-    pen.text(box.x, y, text, size=8.5, colour=pen.palette.faint, room=box.width)
-    mark = "Upright mark: alarm threshold of the vertebra; tinted: the side that alarms."
-    pen.text(box.x, y - 12, mark, size=8.5, colour=pen.palette.faint, room=box.width)
+def _legend(pen: _Pen, box: _Box, y: float, say: Words) -> None:
+    lines = (
+        say("Dot: estimate. Bar: one standard deviation (SD) to each side, not a confidence interval."),
+        say("Upright mark: alarm threshold of the vertebra; tinted: the side that alarms."),
+    )
+    for place, line in enumerate(lines):
+        size = pen.largest(line, REGULAR, box.width, (8.5, 8, 7.5, 7))
+        pen.text(box.x, y - 12 * place, line, size=size, colour=pen.palette.faint, room=box.width)
 
 
 def _minus(text: str) -> str:
@@ -458,13 +482,16 @@ def _minus(text: str) -> str:
 
 
 def _refusal(pen: _Pen, box: _Box, statement: Statement) -> None:
-    refusal = statement.result.refusal
+    refusal, say = statement.result.refusal, statement.say
     assert refusal is not None
-    pen.text(box.x, box.top - 14, "Why this film was not evaluated", size=13, font=BOLD)
+    pen.text(box.x, box.top - 14, say("Why this film was not evaluated"), size=13, font=BOLD)
     inside = _Box(x=box.x, y=box.y + 60, width=box.width, height=box.height - 90)
-    y = pen.paragraph(inside, refusal.text, size=17, font=BOLD)
-    pen.text(box.x, y - 16, f"Reason code: {refusal.code.value}", size=10, colour=pen.palette.faint)
-    pen.text(box.x, y - 40, "No number was estimated. A refusal is neither good news nor bad.", size=11, room=box.width)
+    y = pen.paragraph(inside, wording.refusal_reason(refusal, say), size=17, font=BOLD) - 16
+    for line in (say("Reason code: {code}", code=refusal.code.value), *wording.refusal_detail(refusal, say)):
+        pen.text(box.x, y, line, size=10, colour=pen.palette.faint, room=box.width)
+        y -= 14
+    below = _Box(x=box.x, y=box.y, width=box.width, height=y - box.y)
+    pen.paragraph(below, say("No number was estimated. A refusal is neither good news nor bad."), size=11)
 
 
 # The foot
@@ -473,7 +500,11 @@ def _refusal(pen: _Pen, box: _Box, statement: Statement) -> None:
 def _foot(pen: _Pen, statement: Statement, at: str) -> None:
     height, gap = 74.0, 16.0
     width = (WIDTH - 2 * _MARGIN - gap) / 2
-    texts = (("Not judged", not_judged(statement)), ("Limits of use", statement.result.model.limits_of_use))
+    say = statement.say
+    texts = (
+        (say("Not judged"), not_judged(statement)),
+        (say("Limits of use"), say(statement.result.model.limits_of_use)),
+    )
     for place, (title, text) in enumerate(texts):
         box = _Box(x=_MARGIN + place * (width + gap), y=36, width=width, height=height)
         pen.fill(box, pen.palette.panel, round_by=4)
@@ -482,13 +513,17 @@ def _foot(pen: _Pen, statement: Statement, at: str) -> None:
         pen.paragraph(inside, text, size=_size_for(text, inside))
     model = statement.result.model
     made = [
-        f"{model.bundle}, software {statement.software_version}",
-        f"reference {model.reference}",
-        f"thresholds {model.thresholds}",
+        say("{bundle}, software {version}", bundle=model.bundle, version=statement.software_version),
+        say("reference {value}", value=model.reference),
+        say("thresholds {value}", value=model.thresholds),
         at,
-        *([f"revision {statement.revision}, replaces the one before"] if statement.revision > 1 else []),
+        *([_replaces(statement)] if statement.revision > 1 else []),
     ]
     pen.text(_MARGIN, 18, "  ·  ".join(made), size=8, colour=pen.palette.faint, room=WIDTH - 2 * _MARGIN)
+
+
+def _replaces(statement: Statement) -> str:
+    return statement.say("revision {number}, replaces the one before", number=str(statement.revision))
 
 
 def _size_for(text: str, box: _Box, sizes: Sequence[float] = (9.5, 8.5, 7.5, 6.5)) -> float:
@@ -502,12 +537,19 @@ def _size_for(text: str, box: _Box, sizes: Sequence[float] = (9.5, 8.5, 7.5, 6.5
 def not_judged(statement: Statement) -> str:
     """What nobody may read into the page."""
     judged = {finding.vertebra for finding in statement.result.findings}
-    missing = ", ".join(vertebra.value for vertebra in Vertebra if vertebra not in judged)
-    rest = "Nothing else on this film was judged: no fracture, no lung, no heart."
+    missing = [vertebra.value for vertebra in Vertebra if vertebra not in judged]
+    say = statement.say
+    rest = say("Nothing else on this film was judged: no fracture, no lung, no heart.")
     if statement.result.refusal is not None:
-        return f"Bone density was not judged. {rest}"
-    none = f"{missing} {'was' if len(missing) == 2 else 'were'} not judged. " if missing else ""
-    return f"{none}{rest} {wording.ONE_FILM}"
+        return say.sentences(say("Bone density was not judged."), rest)
+    return say.sentences(_missing(missing, say), rest, say(wording.ONE_FILM))
+
+
+def _missing(missing: Sequence[str], say: Words) -> str:
+    if not missing:
+        return ""
+    listed = say.listed(missing)
+    return say.count("{vertebrae} was not judged.", "{vertebrae} were not judged.", len(missing), vertebrae=listed)
 
 
 # Page 2
@@ -515,20 +557,22 @@ def not_judged(statement: Statement) -> str:
 
 def _second_page(pen: _Pen, statement: Statement, at: str) -> None:
     pen.fill(_Box(x=0, y=0, width=WIDTH, height=HEIGHT), pen.palette.paper)
-    pen.text(_MARGIN, HEIGHT - 46, "How these numbers came about, and what they cannot say", size=18, font=BOLD)
+    say = statement.say
+    title = say("How these numbers came about, and what they cannot say")
+    pen.text(_MARGIN, HEIGHT - 46, title, size=18, font=BOLD, room=WIDTH - 2 * _MARGIN)
     pen.text(
         _MARGIN, HEIGHT - 64, f"{person_name(statement.film.patient_name)}  {at}", size=9, colour=pen.palette.faint
     )
     gap = 28.0
     width = (WIDTH - 2 * _MARGIN - gap) / 2
     columns = (
-        wording.method(statement.result, statement.table),
-        wording.limits(statement.result, statement.film.notes),
+        background.method(statement.result, statement.table, say),
+        background.limits(statement.result, statement.film.notes, say),
     )
     for place, sections in enumerate(columns):
         box = _Box(x=_MARGIN + place * (width + gap), y=30, width=width, height=HEIGHT - 116)
         _sections(pen, box, sections)
-    pen.text(_MARGIN, 18, wording.HEADING, size=9, font=BOLD, colour=pen.palette.faint)
+    pen.text(_MARGIN, 18, wording.heading(say), size=9, font=BOLD, colour=pen.palette.faint)
 
 
 def _sections(pen: _Pen, box: _Box, sections: Sequence[tuple[str, Sequence[str]]]) -> None:

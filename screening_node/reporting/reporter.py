@@ -6,8 +6,8 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -18,6 +18,7 @@ from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
 from screening_node.reporting import capture, composite, document, key_object, softcopy, source, uids
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, SR_CLASSES, Kind, SopReference, Wanted
+from screening_node.reporting.language import Language, words
 from screening_node.reporting.measurement_report import Statement
 from screening_node.reporting.picture import Picture, of_file
 from screening_node.reporting.sentence import Sentences
@@ -38,19 +39,29 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class _Subject:
-    """What is said, the film and its header as they stand, and the time in the film's own zone."""
+    """What is said, the film's header as it stands, its picture for a page, and the time in the film's own zone."""
 
     statement: Statement
-    path: Path
     header: Dataset
-    given: Callable[[], Picture | None]
+    picture: Callable[[], Picture | None]
     at: dt.datetime
 
-    @cached_property
-    def picture(self) -> Picture | None:
-        """The film for the page, once for all pages; decoded only where nobody has done so."""
-        given = self.given()
-        return of_file(self.path) if given is None else given
+    def in_language(self, language: Language, sentences: Sentences) -> _Subject:
+        """The same, said in a language."""
+        statement = self.statement
+        sentence = sentences.say(statement.result, statement.alarm, words(language))
+        return replace(self, statement=replace(statement, language=language, sentence=sentence))
+
+
+def _once(picture: Callable[[], Picture | None], path: Path) -> Callable[[], Picture | None]:
+    """The film for all pages; decoded only where nobody has done so."""
+
+    @cache
+    def shown() -> Picture | None:
+        given = picture()
+        return of_file(path) if given is None else given
+
+    return shown
 
 
 class Reporter:
@@ -87,9 +98,10 @@ class Reporter:
         at: dt.datetime,
         revision: int = 1,
         previous: SopReference | None = None,
+        language: Language = Language.ENGLISH,
     ) -> Report:
-        """The Structured Report alone; arguments as for ``reports``, ``previous`` as in ``Wanted``."""
-        wanted = Wanted(kind=Kind.SR, sop_class_uid=self._sop_class_uid, previous=previous)
+        """The Structured Report alone; arguments as for ``reports``, ``previous`` and ``language`` as in ``Wanted``."""
+        wanted = Wanted(kind=Kind.SR, sop_class_uid=self._sop_class_uid, language=language, previous=previous)
         return self.reports(source_path, result, alarm, at, revision, [wanted])[wanted]
 
     def reports(
@@ -122,12 +134,16 @@ class Reporter:
             table=self._reference,
             software_version=self._software_version,
             revision=revision,
-            sentence=self._sentences.say(result, alarm),
+            sentence="",
         )
         subject = _Subject(
-            statement=statement, path=source_path, header=header, given=picture, at=_local(at, film, self._zone)
+            statement=statement,
+            header=header,
+            picture=_once(picture, source_path),
+            at=_local(at, film, self._zone),
         )
-        made = ((each, self._made(subject, each)) for each in wanted)
+        said = cache(lambda language: subject.in_language(language, self._sentences))
+        made = ((each, self._made(said(each.language), each)) for each in wanted)
         return {each: report for each, report in made if report is not None}
 
     def _made(self, subject: _Subject, wanted: Wanted) -> Report | None:
@@ -149,6 +165,7 @@ class Reporter:
             statement.alarm.status.value,
             statement.alarm.reason,
             statement.sentence,
+            statement.language.value,
             self._reference.citation,
             self._software_version,
             "" if wanted.previous is None else wanted.previous.sop_instance_uid,
@@ -184,11 +201,11 @@ def _ko(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset | None:
 
 
 def _sc(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset:
-    return capture.secondary_capture(subject.statement, subject.picture, sop_instance_uid=uid, at=subject.at)
+    return capture.secondary_capture(subject.statement, subject.picture(), sop_instance_uid=uid, at=subject.at)
 
 
 def _pdf(subject: _Subject, _wanted: Wanted, uid: str) -> Dataset:
-    return capture.encapsulated_pdf(subject.statement, subject.picture, sop_instance_uid=uid, at=subject.at)
+    return capture.encapsulated_pdf(subject.statement, subject.picture(), sop_instance_uid=uid, at=subject.at)
 
 
 #: What makes each kind; None where there is nothing of it to show.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from screening_node.domain.alarm import AlarmDecision, AlarmStatus
 from screening_node.domain.result import ScreeningResult
 from screening_node.reporting import wording
+from screening_node.reporting.language import ENGLISH, Language, Words, later
 
-JUDGED: Final = (
+JUDGED: Final = later(
     "Opportunistic bone density estimate from this chest film: lowest T-score {t_score} ({vertebra}); {advice}. "
     "Research use."
 )
-REFUSED: Final = "Bone density was not evaluated on this chest film: {reason} Research use."
+REFUSED: Final = later("Bone density was not evaluated on this chest film: {reason} Research use.")
 #: What may stand in braces, in a judged film's sentence and in a refused one's.
 JUDGED_WORDS: Final = ("t_score", "vertebra", "bmd", "sd", "threshold", "advice", "alarm")
 REFUSED_WORDS: Final = ("reason", "code")
@@ -23,27 +25,37 @@ _LONGEST = 300
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sentences:
-    """The site's templates; ``fault_in`` says beforehand what is wrong with one."""
+    """The site's templates, by language; ours where it has none. ``fault_in`` says what is wrong with one."""
 
-    judged: str = JUDGED
-    refused: str = REFUSED
+    judged: Mapping[Language, str] = field(default_factory=dict)
+    refused: Mapping[Language, str] = field(default_factory=dict)
 
-    def say(self, result: ScreeningResult, alarm: AlarmDecision) -> str:
+    def say(self, result: ScreeningResult, alarm: AlarmDecision, say: Words = ENGLISH) -> str:
         """The sentence about a film."""
+        refused = self.refused.get(say.language) or say(REFUSED)
         if result.refusal is not None:
-            return self.refused.format(reason=result.refusal.text, code=result.refusal.code.value)
+            reason = wording.refusal_reason(result.refusal, say)
+            return refused.format(reason=reason, code=result.refusal.code.value)
         lowest = result.lowest
         if lowest is None:
-            return self.refused.format(reason="no vertebra was judged.", code="none")
-        return self.judged.format(
-            t_score=wording.t(lowest),
+            return refused.format(reason=say("no vertebra was judged."), code="none")
+        judged = self.judged.get(say.language) or say(JUDGED)
+        return judged.format(
+            t_score=wording.t(lowest, say),
             vertebra=lowest.vertebra.value,
-            bmd=wording.bmd(lowest.bmd) or "failed",
-            sd=wording.bmd(lowest.sd) or "failed",
-            threshold=f"{lowest.threshold:.2f}",
-            advice=_advice(result, alarm),
-            alarm=alarm.status.value,
+            bmd=wording.density(lowest.bmd, say),
+            sd=wording.density(lowest.sd, say),
+            threshold=say.decimal(f"{lowest.threshold:.2f}"),
+            advice=_advice(result, alarm, say),
+            alarm=_alarm(alarm, say),
         )
+
+
+def in_every_language(template: str | Mapping[Language, str] | None) -> Mapping[Language, str]:
+    """A site's one template for all languages, its template for each, or none."""
+    if template is None:
+        return {}
+    return dict.fromkeys(Language, template) if isinstance(template, str) else template
 
 
 def fault_in(template: str, words: tuple[str, ...]) -> str | None:
@@ -60,8 +72,17 @@ def fault_in(template: str, words: tuple[str, ...]) -> str | None:
     return None
 
 
-def _advice(result: ScreeningResult, alarm: AlarmDecision) -> str:
+def _advice(result: ScreeningResult, alarm: AlarmDecision, say: Words) -> str:
     if alarm.status is AlarmStatus.RAISED:
-        return "DXA suggested"
-    known = "no alarm: already known to the site" if result.crossed else "no alarm"
-    return f"{known}; low bone density is not excluded"
+        return say("DXA suggested")
+    if result.crossed:
+        return say("no alarm: already known to the site; low bone density is not excluded")
+    return say("no alarm; low bone density is not excluded")
+
+
+def _alarm(alarm: AlarmDecision, say: Words) -> str:
+    return {
+        AlarmStatus.RAISED: say("raised"),
+        AlarmStatus.NOT_RAISED: say("not raised"),
+        AlarmStatus.NOT_EVALUATED: say("not evaluated"),
+    }[alarm.status]

@@ -17,6 +17,7 @@ from screening_node.reporting import anatomy, wording
 from screening_node.reporting.composite import composite, date, time
 from screening_node.reporting.items import set_uid, sop_reference
 from screening_node.reporting.kinds import SOP_CLASSES, Kind
+from screening_node.reporting.language import Words, later
 from screening_node.reporting.measurement_report import Statement
 from screening_node.reporting.source import SourceFilm
 
@@ -28,9 +29,9 @@ class _Layer:
     lab: tuple[int, int, int]  # PCS values as in PS3.3 section C.10.7.1.1
 
 
-_REGIONS = _Layer(name="REGIONS", description="Bone regions that were read", lab=(55000, 20000, 50000))
-_LANDMARKS = _Layer(name="LANDMARKS", description="Landmarks that place the regions", lab=(58000, 45000, 52000))
-_TEXT = _Layer(name="RESULT", description="The result in words", lab=(65535, 32896, 32896))
+_REGIONS = _Layer(name="REGIONS", description=later("Bone regions that were read"), lab=(55000, 20000, 50000))
+_LANDMARKS = _Layer(name="LANDMARKS", description=later("Landmarks that place the regions"), lab=(58000, 45000, 52000))
+_TEXT = _Layer(name="RESULT", description=later("The result in words"), lab=(65535, 32896, 32896))
 _SHUTTER_EDGES = (
     "ShutterLeftVerticalEdge",
     "ShutterRightVerticalEdge",
@@ -51,19 +52,19 @@ def build(statement: Statement, header: Dataset, *, sop_instance_uid: str, at: d
         return None
     dataset = composite(statement, Kind.GSPS, SOP_CLASSES[Kind.GSPS], sop_instance_uid, at)
     dataset.BodyPartExamined = "CHEST"  # unpaired: no Laterality has to be given
-    _identification(dataset, at)
+    _identification(dataset, statement.say, at)
     dataset.ReferencedSeriesSequence = [_film_reference(film)]
     dataset.DisplayedAreaSelectionSequence = [_displayed_area(film, film.columns, film.rows)]
     dataset.GraphicAnnotationSequence = annotations
-    dataset.GraphicLayerSequence = [_layer(layer, order) for order, layer in enumerate(_LAYERS, start=1)]
+    dataset.GraphicLayerSequence = [_layer(layer, statement.say, order) for order, layer in enumerate(_LAYERS, start=1)]
     _display(dataset, header)
     return dataset
 
 
-def _identification(dataset: Dataset, at: dt.datetime) -> None:
+def _identification(dataset: Dataset, say: Words, at: dt.datetime) -> None:
     """Presentation State Identification (PS3.3 section C.11.10)."""
     dataset.ContentLabel = "BONE_REGIONS"
-    dataset.ContentDescription = "Regions and landmarks of the bone density estimate"
+    dataset.ContentDescription = say("Regions and landmarks of the bone density estimate")
     dataset.PresentationCreationDate = date(at)
     dataset.PresentationCreationTime = time(at)
     dataset.ContentCreatorName = ""
@@ -140,7 +141,7 @@ def _words(statement: Statement) -> Dataset:
     """Heading and result in the film's upper left corner."""
     text = Dataset()
     text.BoundingBoxAnnotationUnits = "DISPLAY"
-    text.UnformattedTextValue = "\r\n".join([wording.HEADING, statement.sentence])
+    text.UnformattedTextValue = "\r\n".join([wording.heading(statement.say), statement.sentence])
     text.BoundingBoxTopLeftHandCorner = [0.02, 0.02]
     text.BoundingBoxBottomRightHandCorner = [0.75, 0.1]
     text.BoundingBoxTextHorizontalJustification = "LEFT"
@@ -150,14 +151,14 @@ def _words(statement: Statement) -> Dataset:
     return item
 
 
-def _layer(layer: _Layer, order: int) -> Dataset:
+def _layer(layer: _Layer, say: Words, order: int) -> Dataset:
     """PS3.3 section C.10.7."""
     item = Dataset()
     item.GraphicLayer = layer.name
     item.GraphicLayerOrder = order
     item.GraphicLayerRecommendedDisplayGrayscaleValue = 0xFFFF
     item.GraphicLayerRecommendedDisplayCIELabValue = list(layer.lab)
-    item.GraphicLayerDescription = layer.description
+    item.GraphicLayerDescription = say(layer.description)
     return item
 
 

@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from pydicom import config, dcmread
@@ -24,12 +25,33 @@ from pydicom.uid import UID
 from screening_node.errors import UnreadableObject
 from screening_node.imaging.quiet import quietly
 from screening_node.reporting import charsets
+from screening_node.reporting.language import ENGLISH, Words, later
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}")
 _UID = re.compile(r"[0-9.]{1,64}")
 _AGE = re.compile(r"\d{3}[DWMY]")
 _ZONE = re.compile(r"[+-](0\d|1[01])[0-5]\d|[+-]1200|\+1[23][0-5]\d|\+1400")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
+
+
+class Fault(StrEnum):
+    """What may be wrong with an attribute of the film."""
+
+    MISSING = later("{attribute} is missing.")
+    INVALID = later("{attribute} is not valid and was left out.")
+    UNDECLARED = later("{attribute} is not in the declared character set.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """One thing that was wrong with the header; ``attribute`` is the name that DICOM gives it."""
+
+    attribute: str
+    fault: Fault
+
+    def text(self, say: Words = ENGLISH) -> str:
+        """For people."""
+        return say(self.fault.value, attribute=self.attribute)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +84,7 @@ class SourceFilm:
     columns: int | None
     spacing_mm: tuple[str, str] | None
     orientation: tuple[str, str] | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def __repr__(self) -> str:
         return f"SourceFilm({self.sop_instance_uid})"  # a repr ends in logs
@@ -132,7 +154,7 @@ class _Reader:
     """Takes elements out of a header as bytes, and keeps notes of what was wrong."""
 
     def __init__(self, header: Dataset) -> None:
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         self._header = header
         terms = charsets.decode(self._raw("SpecificCharacterSet"), ("ascii",))[0].split("\\")
         self._sets = charsets.encodings([term.strip() for term in terms])
@@ -141,7 +163,7 @@ class _Reader:
         """As ``optional``; that it is missing is noted too."""
         value = self.optional(keyword, check)
         if not value and not self._raw(keyword).strip(b"\0 "):
-            self._note(keyword, "is missing")
+            self._note(keyword, Fault.MISSING)
         return value
 
     def optional(self, keyword: str, check: Callable[[str], str]) -> str:
@@ -149,9 +171,9 @@ class _Reader:
         text, declared = charsets.decode(self._raw(keyword), self._sets)
         value = check(text)
         if text and not value:
-            self._note(keyword, "is not valid and was left out")
+            self._note(keyword, Fault.INVALID)
         elif not declared:
-            self._note(keyword, "is not in the declared character set")
+            self._note(keyword, Fault.UNDECLARED)
         return value
 
     def uid(self, keyword: str) -> str:
@@ -197,9 +219,9 @@ class _Reader:
         values = value if isinstance(value, list | tuple | MultiValue) else [value]
         return "\\".join(str(part) for part in values).encode()
 
-    def _note(self, keyword: str, what: str) -> None:
+    def _note(self, keyword: str, fault: Fault) -> None:
         tag = tag_for_keyword(keyword)
-        self.notes.append(f"{dictionary_description(tag) if tag else keyword} {what}.")
+        self.notes.append(Note(attribute=dictionary_description(tag) if tag else keyword, fault=fault))
 
 
 def _exact(longest: int) -> Callable[[str], str]:

@@ -1,4 +1,4 @@
-"""What a person reads: the report's words and numbers, in plain text.
+"""What a person reads: the report's words and numbers, in plain text, in the language of whoever gets it.
 
 Many viewers show the values of a Structured Report without the names of its concepts, so this text says everything
 again. It never names a disease, never calls a result normal, and never rules anything out.
@@ -7,15 +7,63 @@ again. It never names a disease, never calls a result normal, and never rules an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Final
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus
-from screening_node.domain.result import Refusal, ScreeningResult, VertebraFinding
+from screening_node.domain.alarm import NO_LONGER_RAISED, AlarmDecision, AlarmStatus
+from screening_node.domain.result import Refusal, RefusalCode, ScreeningResult, VertebraFinding
 from screening_node.domain.tscore import ReferenceTable
+from screening_node.reporting.language import ENGLISH, Language, Words, later
+from screening_node.reporting.source import Note
 
-HEADING = "RESEARCH USE - NOT FOR DIAGNOSTIC USE"
-METHOD = "Bone density of L1 to L4 as software estimates it from a chest film. No densitometry (DXA) was done."
-ONE_FILM = "A single film cannot exclude low bone density."
-SPREAD = "SD: spread of the networks with the model's known error; not a confidence interval."
+RESEARCH_USE: Final = later("RESEARCH USE")
+NOT_DIAGNOSTIC: Final = later("NOT FOR DIAGNOSTIC USE")
+HEADING: Final = f"{RESEARCH_USE} - {NOT_DIAGNOSTIC}"
+METHOD: Final = later(
+    "Bone density of L1 to L4 as software estimates it from a chest film. No densitometry (DXA) was done."
+)
+ONE_FILM: Final = later("A single film cannot exclude low bone density.")
+SPREAD: Final = later("SD: spread of the networks with the model's known error; not a confidence interval.")
+
+#: The limits of use on the cards of the bundles that this project trains; another bundle's stand as they are.
+LIMITS_OF_USE: Final = later("Phantom-trained, not for clinical use. A single film never rules disease out.")
+#: Why an alarm is raised or not (domain/alarm.py, ``decide``).
+REASONS: Final = (
+    later("The film was not judged."),
+    later("No vertebra is below its threshold."),
+    later("Below threshold."),
+    later("Below threshold, but the site has recorded a known diagnosis."),
+    later("Below threshold, but the site has recorded a recent DXA."),
+    later("Below threshold; the patient's alarm within the window stands."),
+    later(
+        "The report before this one raised an alarm on this film; this report does not. "
+        "The patient's alarm stays open until a person closes it."
+    ),
+)
+#: Each reason for a refusal in the languages that a pathway does not speak: it says in English what it found.
+REFUSALS: Final = {
+    RefusalCode.OWN_OBJECT: later("The object was made by this node."),
+    RefusalCode.NOT_A_RADIOGRAPH: later("The object is not a projection radiograph."),
+    RefusalCode.LOCALISER: later("The image is a localiser."),
+    RefusalCode.SECONDARY_CAPTURE: later("The image is a secondary capture, not the detector's own."),
+    RefusalCode.NOT_CHEST: later("The header names another body part than the chest."),
+    RefusalCode.NOT_FRONTAL: later("The film is not a frontal view of the chest."),
+    RefusalCode.AGE_UNKNOWN: later("The patient's age is not known."),
+    RefusalCode.AGE_OUT_OF_RANGE: later("The patient's age is outside the model's range."),
+    RefusalCode.SEX_UNKNOWN: later("The reference table needs the patient's sex, which is not known."),
+    RefusalCode.NO_PIXELS: later("The object has no pixel data."),
+    RefusalCode.PIXELS_UNREADABLE: later("The pixels cannot be decoded."),
+    RefusalCode.PIXEL_FORMAT: later("The pixel format is not supported."),
+    RefusalCode.SPACING_UNKNOWN: later("The pixel spacing is not known, or is impossible."),
+    RefusalCode.RESOLUTION_TOO_LOW: later("The resolution is too low."),
+    RefusalCode.TOO_LARGE: later("The film has too many pixels."),
+    RefusalCode.BURNED_IN: later("Text is burned into the pixels."),
+    RefusalCode.EXPOSURE: later("The exposure or the contrast is out of range."),
+    RefusalCode.LANDMARKS_IMPLAUSIBLE: later("The landmarks that were found are implausible."),
+    RefusalCode.HARDWARE: later("Metal or a marker lies on a bone that is to be judged."),
+    RefusalCode.MEMBERS_DISAGREE: later("The networks disagree."),
+    RefusalCode.ESTIMATE_IMPLAUSIBLE: later("The estimate is no possible bone density."),
+}
 
 
 def bmd(value: float) -> str | None:
@@ -34,132 +82,143 @@ def t_score(value: float, threshold: float) -> str | None:
     return f"{value:.6f}"
 
 
+def t(finding: VertebraFinding, say: Words = ENGLISH) -> str:
+    """A finding's T-score as people read it."""
+    return shown(t_score(finding.t_score, finding.threshold), say)
+
+
+def density(value: float, say: Words = ENGLISH) -> str:
+    """A BMD or its SD as people read it, without the unit."""
+    return shown(bmd(value), say)
+
+
+def shown(number: str | None, say: Words) -> str:
+    """A number as people read it; a word where there is none."""
+    return say("failed") if number is None else say.decimal(number)
+
+
+def heading(say: Words = ENGLISH) -> str:
+    """What stands above everything."""
+    return f"{say(RESEARCH_USE)} - {say(NOT_DIAGNOSTIC)}"
+
+
+def refusal_reason(refusal: Refusal, say: Words = ENGLISH) -> str:
+    """Why a film was refused: in English what the pathway found, in other languages what its code means."""
+    return refusal.text if say.language is Language.ENGLISH else say(REFUSALS[refusal.code])
+
+
+def refusal_detail(refusal: Refusal, say: Words) -> list[str]:
+    """What the pathway found, in its English words, where ``refusal_reason`` did not say that."""
+    return [] if say.language is Language.ENGLISH else [say("Detail (in English): {text}", text=refusal.text)]
+
+
+def alarm_reason(alarm: AlarmDecision, say: Words = ENGLISH) -> str:
+    """Why an alarm is raised or not; that it is no longer raised is a sentence of its own."""
+    first, retracted, _ = alarm.reason.partition(NO_LONGER_RAISED)
+    return say.sentences(*(say(part.strip()) for part in (first, retracted) if part.strip()))
+
+
 def comment(
-    result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceTable, notes: tuple[str, ...], revision: int
+    result: ScreeningResult,
+    alarm: AlarmDecision,
+    reference: ReferenceTable,
+    notes: tuple[Note, ...],
+    revision: int,
+    say: Words = ENGLISH,
 ) -> str:
     """The whole report as lines of text, joined by CR LF (DICOM PS3.5 section 6.1.3)."""
-    lines = [HEADING, METHOD, *_revised(revision), ""]
-    lines += (
-        _refused(result.refusal, alarm, revision) if result.refusal is not None else _judged(result, alarm, reference)
-    )
-    lines += ["", f"Limits of use: {result.model.limits_of_use}"]
+    lines = [heading(say), say(METHOD), *_revised(revision, say), ""]
+    if result.refusal is not None:
+        lines += _refused(result.refusal, alarm, revision, say)
+    else:
+        lines += _judged(result, alarm, reference, say)
+    lines += ["", say("Limits of use: {limits}", limits=say(result.model.limits_of_use))]
     if notes:
-        lines += ["", "The film's header:", *(f"- {note}" for note in notes)]
+        lines += ["", say("The film's header:"), *(f"- {note.text(say)}" for note in notes)]
     return "\r\n".join(lines)
 
 
-def method(result: ScreeningResult, reference: ReferenceTable) -> list[tuple[str, list[str]]]:
-    """How the numbers came about: sections of a title and its paragraphs."""
-    return [
-        (
-            "Method",
-            [
-                METHOD,
-                "Networks find 16 landmarks on clavicles, ribs and spine, cut 14 bone regions at full resolution, and "
-                "estimate the areal bone density of L1 to L4 that a DXA machine would measure.",
-                f"{SPREAD} It does not cover films that differ from those the model was trained on.",
-            ],
-        ),
-        (
-            "T-score",
-            [
-                "T-score = (estimated density - young-adult mean) / young-adult SD.",
-                f"Reference: {reference.citation}. Population: {reference.population} ({reference.maker}).",
-                f"Alarm thresholds: {result.model.thresholds}. A film alarms where any vertebra is below its own.",
-            ],
-        ),
-        ("Vertebra by vertebra", [_row(finding) for finding in result.findings] or ["None was judged."]),
-        ("Model", [f"Bundle {result.model.bundle}.", *algorithm_parameters(result, reference)]),
-    ]
-
-
-def limits(result: ScreeningResult, notes: tuple[str, ...]) -> list[tuple[str, list[str]]]:
-    """What the numbers cannot say: sections as in ``method``."""
-    sections = [
-        ("Limits of use", [result.model.limits_of_use]),
-        (
-            "What this is not",
-            [
-                "Not a densitometry, not a diagnosis, and no finding on anything else that the film shows.",
-                "No alarm does not mean normal bone density. " + ONE_FILM,
-                "An alarm means that the patient may be worth a DXA. Only a DXA measures.",
-            ],
-        ),
-        (
-            "Where it can go wrong",
-            [
-                "Rotation, poor inspiration, unusual exposure or processing, old fractures, curved spines and "
-                "calcified cartilage or aorta can move an estimate in either direction.",
-                "Films with metal on a bone region, or whose landmarks make no sense, are refused.",
-            ],
-        ),
-    ]
-    if notes:
-        sections.append(("The film's header", list(notes)))
-    return sections
-
-
-def algorithm_parameters(result: ScreeningResult, reference: ReferenceTable) -> tuple[str, ...]:
+def algorithm_parameters(result: ScreeningResult, reference: ReferenceTable, say: Words = ENGLISH) -> tuple[str, ...]:
     """What decides the answer besides the film, one line each."""
     model = result.model
     return (
-        f"Weights SHA-256 {model.weights_sha256}",
-        f"Configuration SHA-256 {model.configuration_sha256}",
-        f"Ensemble of {model.members} network{'' if model.members == 1 else 's'}",
-        f"Reference table {reference.name} {reference.version}",
-        f"Alarm thresholds {model.thresholds}",
+        say("Weights SHA-256 {value}", value=model.weights_sha256),
+        say("Configuration SHA-256 {value}", value=model.configuration_sha256),
+        say.count("Ensemble of {number} network", "Ensemble of {number} networks", model.members),
+        say("Reference table {value}", value=f"{reference.name} {reference.version}"),
+        say("Alarm thresholds {value}", value=model.thresholds),
     )
 
 
-def _revised(revision: int) -> list[str]:
-    return [f"Revision {revision}: this report replaces the one before it."] if revision > 1 else []
+def rows(findings: Sequence[VertebraFinding], say: Words = ENGLISH) -> list[str]:
+    """One line for each vertebra."""
+    return [_row(finding, say) for finding in findings]
 
 
-def _refused(refusal: Refusal, alarm: AlarmDecision, revision: int) -> list[str]:
+def verdict(finding: VertebraFinding, say: Words) -> str:
+    """On which side of its threshold a vertebra stands."""
+    return say("BELOW") if finding.below else say("not below")
+
+
+def _revised(revision: int, say: Words) -> list[str]:
+    if revision <= 1:
+        return []
+    return [say("Revision {number}: this report replaces the one before it.", number=str(revision))]
+
+
+def _refused(refusal: Refusal, alarm: AlarmDecision, revision: int, say: Words) -> list[str]:
     return [
-        "NOT EVALUATED: no bone density was estimated from this film.",
-        f"Reason: {refusal.text} ({refusal.code.value})",
-        "This says nothing about the patient's bone density.",
-        *([alarm.reason] if revision > 1 else []),
+        say("NOT EVALUATED: no bone density was estimated from this film."),
+        say("Reason: {reason} ({code})", reason=refusal_reason(refusal, say), code=refusal.code.value),
+        *refusal_detail(refusal, say),
+        say("This says nothing about the patient's bone density."),
+        *([alarm_reason(alarm, say)] if revision > 1 else []),
     ]
 
 
-def _judged(result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceTable) -> list[str]:
+def _judged(result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceTable, say: Words) -> list[str]:
+    model = result.model
     return [
-        *_conclusion(result, alarm),
-        ONE_FILM,
+        *_conclusion(result, alarm, say),
+        say(ONE_FILM),
         "",
-        *(_row(finding) for finding in result.findings),
-        SPREAD,
-        f"T-scores by {reference.citation}",
-        f"Alarm thresholds: {result.model.thresholds}. Model: {result.model.bundle}.",
+        *rows(result.findings, say),
+        say(SPREAD),
+        say("T-scores by {citation}", citation=reference.citation),
+        say("Alarm thresholds: {thresholds}. Model: {bundle}.", thresholds=model.thresholds, bundle=model.bundle),
     ]
 
 
-def _conclusion(result: ScreeningResult, alarm: AlarmDecision) -> list[str]:
-    raised = alarm.status is AlarmStatus.RAISED
-    lines = [f"BONE DENSITY {_alarm(alarm)}. {alarm.reason}"]
+def _conclusion(result: ScreeningResult, alarm: AlarmDecision, say: Words) -> list[str]:
+    lines = [say.sentences(_alarm(alarm, say), alarm_reason(alarm, say))]
     below = [finding.vertebra.value for finding in result.findings if finding.below]
     if below:
-        lines.append(f"Estimated T-score below the alarm threshold: {', '.join(below)}.")
-    if result.lowest is not None:
-        lines.append(f"Lowest estimated T-score: {t(result.lowest)} ({result.lowest.vertebra.value}).")
-    if raised:
-        lines.append("Suggested follow-up: DXA.")
+        lines.append(say("Estimated T-score below the alarm threshold: {vertebrae}.", vertebrae=say.listed(below)))
+    if (lowest := result.lowest) is not None:
+        said = say(
+            "Lowest estimated T-score: {t_score} ({vertebra}).", t_score=t(lowest, say), vertebra=lowest.vertebra
+        )
+        lines.append(said)
+    if alarm.status is AlarmStatus.RAISED:
+        lines.append(say("Suggested follow-up: DXA."))
     return lines
 
 
-def _alarm(alarm: AlarmDecision) -> str:
-    return f"ALARM {'RAISED' if alarm.status is AlarmStatus.RAISED else alarm.status.value}"
+def _alarm(alarm: AlarmDecision, say: Words) -> str:
+    return {
+        AlarmStatus.RAISED: say("BONE DENSITY ALARM RAISED."),
+        AlarmStatus.NOT_RAISED: say("BONE DENSITY ALARM not raised."),
+        AlarmStatus.NOT_EVALUATED: say("BONE DENSITY ALARM not evaluated."),
+    }[alarm.status]
 
 
-def _row(finding: VertebraFinding) -> str:
-    return (
-        f"{finding.vertebra.value}: {bmd(finding.bmd) or 'failed'} g/cm2 (SD {bmd(finding.sd) or 'failed'}), "
-        f"T-score {t(finding)}, alarm below {finding.threshold:.2f}: {'BELOW' if finding.below else 'not below'}"
+def _row(finding: VertebraFinding, say: Words) -> str:
+    return say(
+        "{vertebra}: {bmd} g/cm2 (SD {sd}), T-score {t_score}, alarm below {threshold}: {verdict}",
+        vertebra=finding.vertebra,
+        bmd=density(finding.bmd, say),
+        sd=density(finding.sd, say),
+        t_score=t(finding, say),
+        threshold=say.decimal(f"{finding.threshold:.2f}"),
+        verdict=verdict(finding, say),
     )
-
-
-def t(finding: VertebraFinding) -> str:
-    """A finding's T-score as it is shown."""
-    return t_score(finding.t_score, finding.threshold) or "failed"

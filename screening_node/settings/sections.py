@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from screening_node.errors import Misconfigured
 from screening_node.reporting import sentence as sentences
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Kind
+from screening_node.reporting.language import Language
 from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.tables import load_reference_table, load_threshold_set
@@ -53,16 +54,21 @@ def _translated(load: object, path: Path) -> None:
         raise wrong(error.message.rstrip("."), fix) from error
 
 
-def _judged_sentence(value: str) -> str:
+#: One sentence for every language, one for each of some languages, or none: ours.
+Sentence = str | dict[Language, str] | None
+
+
+def _judged_sentence(value: Sentence) -> Sentence:
     return _said(value, sentences.JUDGED_WORDS)
 
 
-def _refused_sentence(value: str) -> str:
+def _refused_sentence(value: Sentence) -> Sentence:
     return _said(value, sentences.REFUSED_WORDS)
 
 
-def _said(value: str, words: tuple[str, ...]) -> str:
-    fault = sentences.fault_in(value, words)
+def _said(value: Sentence, words: tuple[str, ...]) -> Sentence:
+    faults = (sentences.fault_in(each, words) for each in sentences.in_every_language(value).values())
+    fault = next(filter(None, faults), None)
     if fault is not None:
         raise wrong(f"no sentence: {fault}", f"Write one line; in braces may stand: {', '.join(words)}.")
     return value
@@ -121,6 +127,7 @@ class DestinationSection(Section):
     tls: DestinationTlsSection | None = None
     sr: SrClass = SrClass.THREE_D
     objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = (Kind.SR,)
+    language: Language = Language.ENGLISH
 
     @field_validator("objects", mode="before")
     @classmethod
@@ -195,8 +202,8 @@ class ReportsSection(Section):
     """What is reported to PACS, and in which words."""
 
     refusals: bool = True
-    sentence: Annotated[str, AfterValidator(_judged_sentence)] = sentences.JUDGED
-    sentence_refused: Annotated[str, AfterValidator(_refused_sentence)] = sentences.REFUSED
+    sentence: Annotated[Sentence, AfterValidator(_judged_sentence)] = None
+    sentence_refused: Annotated[Sentence, AfterValidator(_refused_sentence)] = None
 
 
 class WorkerSection(Section):

@@ -11,6 +11,7 @@ from unit.reporting import cases
 from screening_node.domain.alarm import AlarmDecision
 from screening_node.domain.result import ScreeningResult
 from screening_node.reporting.kinds import SOP_CLASSES, Kind, Wanted
+from screening_node.reporting.language import Language
 from screening_node.reporting.reporter import Report, Reporter
 
 REPORTER = Reporter(cases.TABLE, software_version="0.1.0", zone=dt.UTC)
@@ -23,11 +24,12 @@ def companion(
     *,
     alarm: AlarmDecision | None = None,
     revision: int = 1,
+    language: Language = Language.ENGLISH,
     **header: Any,
 ) -> Report | None:
     """One object about a film with this header; None where the reporter makes none."""
     film = cases.film_file(folder / "film.dcm", **header)
-    wanted = Wanted(kind=kind, sop_class_uid=SOP_CLASSES[kind])
+    wanted = Wanted(kind=kind, sop_class_uid=SOP_CLASSES[kind], language=language)
     decided = alarm or decision(result)
     return REPORTER.reports(film, result, decided, cases.AT, revision, [wanted]).get(wanted)
 

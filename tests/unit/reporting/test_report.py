@@ -19,6 +19,7 @@ from screening_node.errors import Misconfigured, UnreadableObject
 from screening_node.imaging.header import is_own_object
 from screening_node.reporting import anatomy, codes, document, uids
 from screening_node.reporting.kinds import Kind
+from screening_node.reporting.language import Language
 from screening_node.reporting.reporter import Report, Reporter, SopReference
 
 PATIENT_GROUP = "Lumbar bone density of the patient"
@@ -137,7 +138,7 @@ def test_the_root_follows_tid_1500(alarm_report: Dataset) -> None:
         ("CONTAINS", codes.IMAGE_LIBRARY),
         ("CONTAINS", codes.IMAGING_MEASUREMENTS),
     ]
-    assert trees.value(trees.child(alarm_report, codes.LANGUAGE)) == codes.ENGLISH
+    assert trees.value(trees.child(alarm_report, codes.LANGUAGE)) == codes.LANGUAGES[Language.ENGLISH]
     assert trees.value(trees.child(alarm_report, codes.OBSERVER_TYPE)) == codes.DEVICE
     assert trees.value(trees.child(alarm_report, codes.PROCEDURE_REPORTED)) == codes.CHEST_RADIOGRAPHY
 
@@ -403,9 +404,10 @@ def test_every_code_survives_the_round_trip(tmp_path: Path) -> None:
     outcomes.append((replace(cases.normal(), findings=(broken,)), cases.NOT_RAISED))
     for result, alarm in outcomes:
         found |= trees.all_codes(trees.parsed(reporter().report(film, result, alarm, cases.AT)))
-    key_object = companion(Kind.KO, tmp_path, cases.result())
-    assert key_object is not None
-    found |= trees.all_codes(trees.parsed(key_object))
+    for language in Language:
+        key_object = companion(Kind.KO, tmp_path, cases.result(), language=language)
+        assert key_object is not None
+        found |= trees.all_codes(trees.parsed(key_object))
     expected = {(code.value, code.scheme_designator, code.meaning) for code in every_code()}
     assert found == expected
 

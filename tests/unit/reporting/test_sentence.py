@@ -27,6 +27,10 @@ def test_no_alarm_excludes_nothing() -> None:
     assert "already known" in Sentences().say(cases.result(), SUPPRESSED)
 
 
+def everywhere(judged: str) -> Sentences:
+    return Sentences(judged=sentence.in_every_language(judged))
+
+
 @pytest.mark.parametrize("code", RefusalCode)
 def test_a_refusal_says_why(code: RefusalCode) -> None:
     said = Sentences().say(cases.refused(code), cases.NOT_EVALUATED)
@@ -36,7 +40,7 @@ def test_a_refusal_says_why(code: RefusalCode) -> None:
 
 
 def test_the_sites_own_words(tmp_path: Path) -> None:
-    own = Sentences(judged="BMD {bmd} ({sd}), T {t_score} in {vertebra}, limit {threshold}: {alarm}, {advice}")
+    own = everywhere(judged="BMD {bmd} ({sd}), T {t_score} in {vertebra}, limit {threshold}: {alarm}, {advice}")
     reporter = Reporter(cases.TABLE, software_version="0.1.0", sentences=own)
     film = cases.film_file(tmp_path / "film.dcm")
     report = reporter.report(film, cases.result(), cases.RAISED, cases.AT)
@@ -49,7 +53,7 @@ def test_the_sites_own_words(tmp_path: Path) -> None:
 
 
 def test_words_in_any_script_survive(tmp_path: Path) -> None:
-    own = Sentences(judged="Knochendichte geschätzt 骨密度 {t_score}")
+    own = everywhere(judged="Knochendichte geschätzt 骨密度 {t_score}")
     reporter = Reporter(cases.TABLE, software_version="0.1.0", sentences=own)
     report = reporter.report(cases.film_file(tmp_path / "film.dcm"), cases.result(), cases.RAISED, cases.AT)
     group = trees.groups(trees.parsed(report))["Lumbar bone density of the patient"]

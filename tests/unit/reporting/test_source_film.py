@@ -43,7 +43,7 @@ def test_missing_elements_are_empty_and_said(tmp_path: Path) -> None:
     bare = film(tmp_path, **missing)
     assert (bare.patient_name, bare.patient_id, bare.issuer, bare.birth_date, bare.sex, bare.age) == ("",) * 6
     assert (bare.spacing_mm, bare.orientation, bare.rows, bare.columns) == (None,) * 4
-    assert bare.notes == (
+    assert tuple(note.text() for note in bare.notes) == (
         "Patient's Name is missing.",
         "Patient ID is missing.",
         "Patient's Birth Date is missing.",
@@ -81,8 +81,8 @@ def test_missing_elements_are_empty_and_said(tmp_path: Path) -> None:
 def test_what_is_not_valid_is_left_out_and_said(tmp_path: Path, keyword: str, raw: bytes, kept: str) -> None:
     read = film(tmp_path, **{keyword: raw})
     assert value_of(read, keyword) == kept
-    assert len([note for note in read.notes if note.endswith("is not valid and was left out.")]) == 1
-    assert raw.decode() not in " ".join(read.notes)
+    assert len([note for note in read.notes if note.fault is source.Fault.INVALID]) == 1
+    assert raw.decode() not in " ".join(note.text() for note in read.notes)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from unit.reporting import cases, trees
 
 from screening_node.domain.identity import MANUFACTURER, MODEL_NAME
 from screening_node.reporting import codes, uids
+from screening_node.reporting.language import Language
 from screening_node.reporting.reporter import Reporter
 
 FILM = ("1.2.840.10008.5.1.4.1.1.1.1", "1.2.826.0.1.3680043.10.999.3")
@@ -72,7 +73,7 @@ def test_observer_context(report: Dataset) -> None:
 
 
 def test_language(report: Dataset) -> None:
-    theirs = sr.LanguageOfContentItemAndDescendants(concept(codes.ENGLISH))
+    theirs = sr.LanguageOfContentItemAndDescendants(concept(codes.LANGUAGES[Language.ENGLISH]))
     assert list(said(report.ContentSequence[:1])) == list(said(theirs))
 
 

@@ -6,7 +6,9 @@ from unit.reporting import cases
 from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep
 from screening_node.domain.result import RefusalCode, ScreeningResult
 from screening_node.reporting import wording
+from screening_node.reporting.source import Fault, Note
 
+NOTE = Note(attribute="Patient ID", fault=Fault.MISSING)
 SUPPRESSED = AlarmDecision(
     step=AlarmStep.SUPPRESS,
     status=AlarmStatus.NOT_RAISED,
@@ -14,7 +16,7 @@ SUPPRESSED = AlarmDecision(
 )
 
 
-def comment(result: ScreeningResult, alarm: AlarmDecision, *, notes: tuple[str, ...] = (), revision: int = 1) -> str:
+def comment(result: ScreeningResult, alarm: AlarmDecision, *, notes: tuple[Note, ...] = (), revision: int = 1) -> str:
     return wording.comment(result, alarm, cases.TABLE, notes, revision)
 
 
@@ -32,7 +34,7 @@ def test_the_text_says_everything_of_an_alarm() -> None:
 
 
 def test_a_refusal_says_that_nothing_was_judged_and_why() -> None:
-    said = comment(cases.refused(RefusalCode.AGE_UNKNOWN), cases.NOT_EVALUATED, notes=("Patient ID is missing.",))
+    said = comment(cases.refused(RefusalCode.AGE_UNKNOWN), cases.NOT_EVALUATED, notes=(NOTE,))
     assert "NOT EVALUATED: no bone density was estimated from this film." in said
     assert "Reason: The film was refused (AGE_UNKNOWN). (age-unknown)" in said
     assert "This says nothing about the patient's bone density." in said

@@ -148,7 +148,7 @@ def test_the_environment_overrides_every_key(
             "port = 104",
             "port = 104\naet = 1",
             "destinations.0.aet",
-            "host, name, objects, port, sr",
+            "host, language, name, objects, port, sr",
         ),
         ("port = 104", 'port = 104\nobjects = ["SR", "SR"]', "destinations.0.objects", "List each once"),
         ("port = 104", "port = 104\nobjects = []", "destinations.0.objects", "Correct"),
@@ -156,6 +156,8 @@ def test_the_environment_overrides_every_key(
         ("port = 104", 'port = 104\nobjects = "SR"', "destinations.0.objects", "Correct"),
         ("port = 104", 'port = 104\nsr = "2d"', "destinations.0.sr", "Correct"),
         ("[node]", '[reports]\nsentence = "{name}"\n[node]', "reports.sentence", "t_score, vertebra"),
+        ("[node]", '[reports]\nsentence = { de = "{name}" }\n[node]', "reports.sentence", "t_score, vertebra"),
+        ("port = 104", 'port = 104\nlanguage = "klingon"', "destinations.0.language", "Correct"),
     ],
 )
 def test_an_impossible_value_names_file_key_and_fix(site: Path, old: str, new: str, key: str, hint: str) -> None:
