@@ -15,6 +15,7 @@ from screening_node.networks.resnet import ResNetFeatures, resnet
 from screening_node.networks.transformer import Embedding, Encoder
 from screening_node.networks.vgg import VGG_CONVOLUTIONS, NarrowVgg, TorchvisionVgg, vgg
 from screening_node.pathways.chest_film.architecture import EstimatorArchitecture
+from screening_node.pathways.chest_film.regions import input_names
 
 
 class EstimatorOutput(NamedTuple):
@@ -39,6 +40,7 @@ class _Estimator(nn.Module):
     def __init__(self, architecture: EstimatorArchitecture) -> None:
         super().__init__()
         vertebrae = len(architecture.vertebrae)
+        self.given = len(input_names(architecture.layout))
         self.inputs = list(architecture.inputs)
         self.backbone = _backbone(architecture)
         self.width = self.backbone.width
@@ -47,9 +49,11 @@ class _Estimator(nn.Module):
 
     def features(self, crops: Tensor) -> Tensor:
         """Pooled features of the inputs that are used: (B, all inputs, C, S, S) -> (B, N, D)."""
-        used = crops if len(self.inputs) == crops.shape[1] else crops[:, self.inputs]
+        if crops.shape[1] != self.given:
+            raise ValueError(f"the layout has {self.given} inputs, the crops are of {crops.shape[1]}")
+        used = crops if len(self.inputs) == self.given else crops[:, self.inputs]
         pooled: Tensor = self.backbone(used.flatten(0, 1))
-        return pooled.reshape(len(used), len(self.inputs), -1)
+        return pooled.reshape(len(used), len(self.inputs), self.width)
 
     def in_grams(self, standardised: Tensor) -> Tensor:
         """Standardised (..., V) -> g/cm2."""
@@ -111,7 +115,7 @@ class Concatenated(_Estimator):
 
 
 class Baseline(_Estimator):
-    """One input, its pooled features, one regressor (Wang et al. 2022, V.A 1)."""
+    """One input, its pooled features, one regressor (Wang et al. 2022, IV.G 1)."""
 
     def __init__(self, architecture: EstimatorArchitecture) -> None:
         super().__init__(architecture)

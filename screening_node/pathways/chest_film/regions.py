@@ -2,7 +2,7 @@
 
 - "rois-15" (Wang et al. 2022, III.B): 14 bone ROIs in the split 2, 2, 4, 4, 1, 1, then the whole film;
 - "rois-7" (Wang et al. 2021, 2.2): six bone ROIs, each with a whole clavicle or rib-cage margin, then the whole film;
-- "patches-2", "patches-3", "patches-4" (Wang et al. 2022, V.B): the film split evenly, then the whole film;
+- "patches-2", "patches-3", "patches-4" (Wang et al. 2022, IV.G 3 and V.B): the film split evenly, then the whole film;
 - "whole": the whole film alone.
 
 The papers give no sizes; those of the 14 ROIs are ours. Every size is a share of a length that the same landmarks
