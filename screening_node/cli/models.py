@@ -21,35 +21,32 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
+    cohort: Annotated[Path, typer.Option("--cohort", help="Folder of films with DXA values.", file_okay=False)],
     to: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, logs and the bundle.", file_okay=False)],
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Training configuration.", show_default="config/pathways/compact.toml"),
     ] = None,
+    detector: Annotated[
+        Path | None, typer.Option("--detector", help="A bundle whose landmark detector is taken, not trained.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")] = 0,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoints in the folder.")] = False,
-    thresholds: Annotated[str, typer.Option(help="Threshold set of the card's figures: a name or a file.")] = "flex",
+    device: Annotated[str, typer.Option(help="auto (every GPU there is, else the CPU), cpu or cuda.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Networks trained at a time on each device.")] = 1,
 ) -> None:
-    """Train landmark detector and ensemble on synthetic films, and write them as a bundle."""
+    """Train detector and ensemble on a cohort by folds of patients, and write a bundle; a killed run goes on."""
     from screening_node.laboratory.bundle import train_bundle
     from screening_node.laboratory.config import load
+    from screening_node.laboratory.folder import open_cohort
     from screening_node.laboratory.progress import bars
-    from screening_node.settings import REPOSITORY, find_table, load_reference_table, load_threshold_set
+    from screening_node.settings import REPOSITORY, find_table, load_reference_table
 
     wanted = load(config or REPOSITORY / "config" / "pathways" / "compact.toml")
     tables = Path(wanted.source).resolve().parents[1]
+    reference = load_reference_table(find_table(wanted.reference, tables, "references"))
+    films = open_cohort(cohort, reference=reference)
     with bars(err) as report:
-        bundle = train_bundle(
-            wanted,
-            to,
-            reference=load_reference_table(find_table(wanted.reference, tables, "references")),
-            thresholds=load_threshold_set(find_table(thresholds, tables, "thresholds")),
-            device=device,
-            seed=seed,
-            resume=resume,
-            report=report,
-        )
+        bundle = train_bundle(wanted, films, to, detector=detector, device=device, jobs=jobs, seed=seed, report=report)
     out.print(f"The bundle lies in {bundle}; name it in [pathways.chest_film] bundle.", soft_wrap=True, markup=False)
 
 
@@ -97,7 +94,7 @@ def phantom_film(
     to: Annotated[Path, typer.Option("--out", help="The DICOM file to write.", dir_okay=False)],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same film.")] = 0,
     lateral: Annotated[bool, typer.Option("--lateral", help="A lateral view, which the node refuses.")] = False,
-    kind: Annotated[str | None, typer.Option(help="frontal, lateral, bedside or extremity.")] = None,
+    kind: Annotated[str | None, typer.Option(help="frontal, lateral, bedside, extremity, abdomen or hand.")] = None,
     generator: Annotated[str, typer.Option(help="simple or anatomical.")] = "simple",
     size: Annotated[
         int | None, typer.Option(min=256, max=8192, help="Long side in pixels; drawn from the seed by default.")

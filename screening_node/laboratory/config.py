@@ -13,20 +13,24 @@ from typing import Any
 from screening_node.domain.result import Vertebra
 from screening_node.errors import Misconfigured
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture, EstimatorArchitecture
-from screening_node.phantom.film import PHANTOM_VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class CohortConfig:
-    """How many films to draw, from which seed on, and how they are cut.
+class SplitConfig:
+    """K-fold by patient: network k of the ensemble learns from all folds but k, and is measured on k."""
 
-    ``views``: how often each training film is cut into crops, each time from landmarks moved by
-    ``landmark_jitter_mm`` (SD), so that the estimator bears a detector's errors. ``processes``: 0 for one a core.
+    folds: int = 4
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputsConfig:
+    """How training films are cut.
+
+    ``views``: how often each film is cut into crops, each time from landmarks moved by ``landmark_jitter_mm`` (SD), so
+    that the estimator bears a detector's errors. ``processes`` cut films at the same time, 0 for one a core.
     """
 
-    train: int
-    validation: int
-    seed: int
     views: int = 2
     landmark_jitter_mm: float = 3.0
     processes: int = 0
@@ -50,9 +54,8 @@ class StageConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MembersConfig:
-    """The ensemble: ``members`` networks, or as many for each of L1..L4 where ``per_vertebra``."""
+    """The ensemble: one network for each fold, or one for each fold and each of L1..L4 where ``per_vertebra``."""
 
-    members: int
     per_vertebra: bool = False
 
 
@@ -63,7 +66,8 @@ class TrainConfig:
     name: str
     version: str
     reference: str
-    cohort: CohortConfig
+    split: SplitConfig
+    inputs: InputsConfig
     detector: DetectorArchitecture
     detector_stage: StageConfig
     estimator: EstimatorArchitecture
@@ -72,33 +76,18 @@ class TrainConfig:
     source: str
 
     @property
-    def cohort_key(self) -> str:
-        """Hash of all that decides the cached inputs."""
-        what = [
-            PHANTOM_VERSION,
-            {key: value for key, value in asdict(self.cohort).items() if key != "processes"},
-            self.detector.size,
-            asdict(self.detector.normalisation),
-            self.estimator.size,
-            self.estimator.roi_scale,
-            asdict(self.estimator.normalisation),
-        ]
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-
-    @property
     def sha256(self) -> str:
-        """Hash of all that decides the weights, seed apart."""
+        """Hash of all that decides the weights, seed and cohort apart."""
         what = asdict(self)
-        del what["source"], what["cohort"]["processes"]
+        del what["source"], what["inputs"]["processes"]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
-    def member_architectures(self) -> list[EstimatorArchitecture]:
-        """One architecture for each network of the ensemble."""
+    def architectures(self) -> list[EstimatorArchitecture]:
+        """The networks that each fold trains."""
         if not self.ensemble.per_vertebra:
-            return [self.estimator] * self.ensemble.members
+            return [self.estimator]
         table = self.estimator.to_dict()
-        each = [EstimatorArchitecture.from_dict(table | {"vertebrae": [v.value]}) for v in Vertebra]
-        return [architecture for architecture in each for _ in range(self.ensemble.members)]
+        return [EstimatorArchitecture.from_dict(table | {"vertebrae": [v.value]}) for v in Vertebra]
 
 
 def load(path: Path) -> TrainConfig:
@@ -109,18 +98,19 @@ def load(path: Path) -> TrainConfig:
         raise Misconfigured(
             f"The training configuration {path} cannot be read: {error}.", fix="Name a TOML file as in config/pathways."
         ) from error
-    reader = _Reader(path)
+    reader = Reader(path)
     reader.only(
         data,
         "",
-        {"name", "version", "reference", "cohort", "detector", "detector_training", "estimator", "estimator_training",
-         "ensemble"},
+        {"name", "version", "reference", "split", "inputs", "detector", "detector_training", "estimator",
+         "estimator_training", "ensemble"},
     )  # fmt: skip
     config = TrainConfig(
         name=reader.text(data, "name"),
         version=reader.text(data, "version"),
         reference=reader.text(data, "reference"),
-        cohort=reader.numbers(CohortConfig, data, "cohort"),
+        split=reader.numbers(SplitConfig, data, "split"),
+        inputs=reader.numbers(InputsConfig, data, "inputs"),
         detector=reader.architecture(DetectorArchitecture, data, "detector"),
         detector_stage=reader.numbers(StageConfig, data, "detector_training"),
         estimator=reader.architecture(EstimatorArchitecture, data, "estimator"),
@@ -132,51 +122,62 @@ def load(path: Path) -> TrainConfig:
     return config
 
 
-def _check_ranges(config: TrainConfig, reader: _Reader) -> None:
-    cohort = config.cohort
-    reader.check(2 <= cohort.train <= 1_000_000, "cohort.train", "must be from 2 to 1,000,000")
-    reader.check(cohort.validation >= 2, "cohort.validation", "must be at least 2")
-    reader.check(cohort.seed >= 0, "cohort.seed", "must not be negative")
-    reader.check(cohort.views >= 1, "cohort.views", "must be at least 1")
-    reader.check(cohort.landmark_jitter_mm >= 0, "cohort.landmark_jitter_mm", "must not be negative")
-    reader.check(cohort.processes >= 0, "cohort.processes", "must not be negative (0: one a core)")
-    reader.check(config.ensemble.members >= 1, "ensemble.members", "must be at least 1")
+def _check_ranges(config: TrainConfig, reader: Reader) -> None:
+    reader.check(2 <= config.split.folds <= 50, "split.folds", "must be from 2 to 50")
+    check_inputs(config.inputs, reader)
     for key, stage in (("detector_training", config.detector_stage), ("estimator_training", config.estimator_stage)):
-        reader.check(stage.epochs >= 1, f"{key}.epochs", "must be at least 1")
-        reader.check(stage.batch >= 1, f"{key}.batch", "must be at least 1")
-        reader.check(stage.learning_rate > 0, f"{key}.learning_rate", "must be above 0")
-        reader.check(stage.weight_decay >= 0, f"{key}.weight_decay", "must not be negative")
-        reader.check(stage.optimiser in ("adamw", "sgd"), f"{key}.optimiser", 'must be "adamw" or "sgd"')
-        reader.check(stage.precision in ("bf16", "fp32"), f"{key}.precision", 'must be "bf16" or "fp32"')
-        reader.check(0 <= stage.warmup < 1, f"{key}.warmup", "must be a share from 0 to below 1")
+        check_stage(stage, key, reader)
 
 
-class _Reader:
+def check_inputs(inputs: InputsConfig, reader: Reader) -> None:
+    """Misconfigured where a number of [inputs] is impossible."""
+    reader.check(inputs.views >= 1, "inputs.views", "must be at least 1")
+    reader.check(inputs.landmark_jitter_mm >= 0, "inputs.landmark_jitter_mm", "must not be negative")
+    reader.check(inputs.processes >= 0, "inputs.processes", "must not be negative (0: one a core)")
+
+
+def check_stage(stage: StageConfig, key: str, reader: Reader) -> None:
+    """Misconfigured where a number of a training table is impossible."""
+    reader.check(stage.epochs >= 1, f"{key}.epochs", "must be at least 1")
+    reader.check(stage.batch >= 1, f"{key}.batch", "must be at least 1")
+    reader.check(stage.learning_rate > 0, f"{key}.learning_rate", "must be above 0")
+    reader.check(stage.weight_decay >= 0, f"{key}.weight_decay", "must not be negative")
+    reader.check(stage.optimiser in ("adamw", "sgd"), f"{key}.optimiser", 'must be "adamw" or "sgd"')
+    reader.check(stage.precision in ("bf16", "fp32"), f"{key}.precision", 'must be "bf16" or "fp32"')
+    reader.check(0 <= stage.warmup < 1, f"{key}.warmup", "must be a share from 0 to below 1")
+
+
+class Reader:
     """Takes tables apart; every complaint names the file and the key."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def check(self, right: bool, key: str, what: str) -> None:
+        """Misconfigured where it is not right."""
         if not right:
             raise Misconfigured(f"{self.path}: {key} {what}.", fix=f"Change {key} in {self.path}.")
 
     def only(self, table: Mapping[str, Any], where: str, known: set[str]) -> None:
+        """No key but the known ones."""
         for key in table:
             name = f"{where}.{key}" if where else key
             self.check(key in known, name, f"is not known here; known are {', '.join(sorted(known))}")
 
     def text(self, data: Mapping[str, Any], key: str) -> str:
+        """A text that is not empty."""
         value = data.get(key)
         self.check(isinstance(value, str) and bool(value), key, "must be a text")
         return str(value)
 
     def table(self, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        """A table, as it stands."""
         value = data.get(key)
         self.check(isinstance(value, dict), key, "must be a table")
         return dict(value or {})
 
     def architecture(self, kind: Any, data: Mapping[str, Any], key: str) -> Any:
+        """A network's architecture from its table."""
         table = self.table(data, key)
         try:
             return kind.from_dict(table)

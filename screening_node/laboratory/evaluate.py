@@ -24,7 +24,7 @@ from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import LANDMARK_NAMES, Estimate, Refusal, Vertebra
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.laboratory import metrics
-from screening_node.laboratory.cohort import in_processes
+from screening_node.laboratory.inputs import each as in_processes
 from screening_node.laboratory.progress import Progress, Report, silent
 from screening_node.pathways.base import Pathway
 from screening_node.phantom.dicom_film import write_film

@@ -8,16 +8,18 @@ import pytest
 import torch
 
 from screening_node.errors import Misconfigured
-from screening_node.laboratory import bundle, cohort, config, evaluate, model_card, stage, train
+from screening_node.laboratory import config, stage, train
+from screening_node.laboratory.bundle import train_bundle
 from screening_node.laboratory.config import StageConfig, TrainConfig
-from screening_node.laboratory.progress import Progress, silent
+from screening_node.laboratory.folder import Cohort
+from screening_node.laboratory.jobs import pick_devices, run_all
+from screening_node.laboratory.progress import Progress, Report, silent
 from screening_node.pathways.chest_film.admission import AdmissionRules
 from screening_node.pathways.chest_film.pathway import ChestFilmPathway
 from screening_node.pathways.weights import load_bundle
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
 ROOT = Path(__file__).parents[3]
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -26,83 +28,71 @@ def smoke() -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def trained(smoke: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(smoke: TrainConfig, small_cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
-    train.train_networks(smoke, out, device=CPU, seed=3, resume=False)
+    assert train_bundle(smoke, small_cohort, out, device="cpu", seed=3) == out / "bundle"
     return out
 
 
-def test_a_part_is_rendered_once(smoke: TrainConfig, trained: Path) -> None:
-    told: list[Progress] = []
-    part = cohort.open_part(smoke, cohort.TRAIN, trained / "cohort", told.append)
-    assert told == []
-    assert len(part) == 8
-    assert part.images.shape == (8, 1, 64, 64)
-    assert part.crops.shape == (8, 1, 15, 1, 32, 32)
-    assert np.isfinite(part.crops).all()
-    assert (part.points > 0).all()
-    assert (part.points < 1).all()
+def test_a_run_ends_in_a_bundle_that_loads_and_says_what_it_is(trained: Path) -> None:
+    card = load_bundle(trained / "bundle").card
+    assert [network.file for network in card.members] == ["member-1.safetensors", "member-2.safetensors"]
+    assert "10 synthetic films of phantom anatomical" in card.training_data
+    assert "not for clinical use" in card.limits_of_use
+    assert card.metrics["out_of_fold_films"] == 10
+    assert all(0 < sd < 1 for sd in card.residual_sd.values())
+    reference = load_reference_table(ROOT / "config" / "references" / "wang2022-implied.toml")
+    thresholds = load_threshold_set(ROOT / "config" / "thresholds" / "flex.toml")
+    rules = AdmissionRules(reference=reference)
+    ChestFilmPathway.load(trained / "bundle", torch.device("cpu"), rules, thresholds=thresholds)
 
 
-def test_a_run_cut_short_and_resumed_ends_where_an_uninterrupted_one_does(
-    smoke: TrainConfig, trained: Path, tmp_path: Path
+def test_the_log_tells_speed_and_waiting(trained: Path) -> None:
+    head, *rows = (trained / "members" / "member-1.csv").read_text().splitlines()
+    assert head == "epoch,loss,films_per_second,waited,validation_r,validation_rmse"
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize("at", ["detector", "member-2"])
+def test_a_run_cut_short_ends_where_an_uninterrupted_one_does(
+    smoke: TrainConfig, small_cohort: Cohort, trained: Path, tmp_path: Path, at: str
 ) -> None:
-    (tmp_path / "cohort").symlink_to(trained / "cohort")
-    short = replace(smoke, detector_stage=replace(smoke.detector_stage, epochs=2))
-
     class Stop(Exception):
         pass
 
     def stop_in_the_second_epoch(progress: Progress) -> None:
-        if progress.stage == "detector" and progress.done == progress.total - 1:
+        if progress.stage == at and progress.done == progress.total - 1:
             raise Stop
 
     with pytest.raises(Stop):
-        train.train_networks(short, tmp_path, device=CPU, seed=3, resume=False, report=stop_in_the_second_epoch)
-    resumed, _ = train.train_networks(short, tmp_path, device=CPU, seed=3, resume=True)
-    whole, _ = train.train_networks(smoke, trained, device=CPU, seed=3, resume=True)
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, resumed.state_dict()[name]), name
-    assert (tmp_path / "detector.csv").read_text() == (trained / "detector.csv").read_text()
+        train_bundle(smoke, small_cohort, tmp_path, device="cpu", seed=3, report=stop_in_the_second_epoch)
+    train_bundle(smoke, small_cohort, tmp_path, device="cpu", seed=3)
+    resumed, whole = (load_bundle(folder / "bundle").card for folder in (tmp_path, trained))
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.metrics == whole.metrics
 
 
-def test_resuming_another_run_is_refused(smoke: TrainConfig, trained: Path) -> None:
+def test_another_seed_in_the_same_folder_is_refused(smoke: TrainConfig, small_cohort: Cohort, trained: Path) -> None:
     with pytest.raises(Misconfigured, match="another configuration or seed"):
-        train.train_networks(smoke, trained, device=CPU, seed=4, resume=True)
+        train_bundle(smoke, small_cohort, trained, device="cpu", seed=4)
 
 
-def test_the_bundle_of_a_run_judges_films(smoke: TrainConfig, trained: Path, tmp_path: Path) -> None:
-    reference = load_reference_table(ROOT / "config" / "references" / "wang2022-implied.toml")
-    thresholds = load_threshold_set(ROOT / "config" / "thresholds" / "flex.toml")
-    detector, members = train.train_networks(smoke, trained, device=CPU, seed=3, resume=True)
-    bundle.write_networks(smoke, tmp_path / "bundle", detector, members, seed=3)
-    judged = bundle.judge_validation(smoke, tmp_path / "bundle", reference, thresholds, device=CPU)
-    card = bundle.finish_card(tmp_path / "bundle", judged, reference, thresholds)
-    assert load_bundle(tmp_path / "bundle").card == card
-    assert card.metrics["validation_films"] == 4
-    assert all(0 < sd < 1 for sd in card.residual_sd.values())
-    pathway = ChestFilmPathway.load(
-        tmp_path / "bundle", CPU, AdmissionRules(reference=reference), thresholds=thresholds
-    )
-    told: list[Progress] = []
-    films = evaluate.judge_films(pathway, [900, 901], long_side=500, processes=1, report=told.append)
-    summary = evaluate.figures(films, reference=reference, thresholds=thresholds)
-    path = evaluate.write_results(films, summary, tmp_path / "evaluation")
-    assert summary["films"] == 2
-    assert told[-1].done == 2
-    assert path.exists()
-    assert len((tmp_path / "evaluation" / "films.csv").read_text().splitlines()) == 3
-    assert evaluate.table(summary).columns
-    text = model_card.write(tmp_path / "bundle", summary, "screening-node evaluate").read_text()
-    assert "Not for clinical use" in text
-    assert "seeds 900 to 901" in text
+def test_a_detector_that_is_there_is_taken(
+    smoke: TrainConfig, small_cohort: Cohort, trained: Path, tmp_path: Path
+) -> None:
+    unlocated = replace(small_cohort, films=tuple(replace(film, landmarks=None) for film in small_cohort.films))
+    with pytest.raises(Misconfigured, match="too few to train a detector"):
+        train_bundle(smoke, unlocated, tmp_path, device="cpu")
+    card = load_bundle(train_bundle(smoke, unlocated, tmp_path, detector=trained / "bundle", device="cpu")).card
+    assert card.detectors[0].sha256 == load_bundle(trained / "bundle").card.detectors[0].sha256
 
 
-def test_a_reference_that_the_configuration_does_not_name_is_refused(smoke: TrainConfig, tmp_path: Path) -> None:
-    reference = load_reference_table(ROOT / "config" / "references" / "japan-women.toml")
-    thresholds = load_threshold_set(ROOT / "config" / "thresholds" / "flex.toml")
-    with pytest.raises(Misconfigured, match="wang2022-implied"):
-        bundle.train_bundle(smoke, tmp_path, reference=reference, thresholds=thresholds)
+def test_a_reference_that_the_configuration_does_not_name_is_refused(
+    smoke: TrainConfig, small_cohort: Cohort, tmp_path: Path
+) -> None:
+    other = replace(small_cohort, reference="japan-women 1")
+    with pytest.raises(Misconfigured, match="japan-women"):
+        train_bundle(smoke, other, tmp_path)
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
@@ -128,5 +118,31 @@ def test_points_move_with_their_picture() -> None:
 
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(Misconfigured, match="warp"):
-        train.pick_device("warp")
-    silent(Progress(stage="", done=0, total=1))
+        pick_devices("warp", 1)
+    assert pick_devices("cpu", 2) == ["cpu", "cpu"]
+
+
+def _double(task: int, device: torch.device, report: Report) -> int:
+    report(Progress(stage=str(task), done=1, total=1, note=str(device)))
+    if task < 0:
+        raise Misconfigured("A task is wrong.")
+    return 2 * task
+
+
+@pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cpu"]])
+def test_tasks_run_side_by_side_and_tell(devices: list[str]) -> None:
+    told: list[Progress] = []
+    assert dict(run_all(_double, [1, 2, 3], devices, told.append)) == {1: 2, 2: 4, 3: 6}
+    assert {progress.stage for progress in told} <= {"1", "2", "3"}
+    with pytest.raises(Misconfigured, match="A task is wrong"):
+        dict(run_all(_double, [1, -1, 3], devices, silent))
+
+
+def test_a_vertebra_that_was_never_measured_teaches_nothing_wrong(
+    smoke: TrainConfig, small_cohort: Cohort, trained: Path, tmp_path: Path
+) -> None:
+    films = [replace(film, bmd=np.array([*film.bmd[:3], np.nan])) if i % 2 else film for i, film in
+             enumerate(small_cohort.films)]  # fmt: skip
+    some = replace(small_cohort, films=tuple(films))
+    card = load_bundle(train_bundle(smoke, some, tmp_path, detector=trained / "bundle", device="cpu")).card
+    assert np.isfinite(list(card.residual_sd.values())).all()

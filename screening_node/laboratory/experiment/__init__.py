@@ -1,0 +1,1 @@
+"""The papers' comparisons on one cohort: a plan (config/experiments), its runs, and docs/results.md."""
