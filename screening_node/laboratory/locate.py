@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,14 @@ class Detector:
 
     architecture: DetectorArchitecture
     module: nn.Module
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def detector_of(bundle_folder: Path) -> Detector:

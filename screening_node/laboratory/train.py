@@ -22,7 +22,7 @@ from screening_node.laboratory.inputs import Crops, DetectorImages, Half, inputs
 from screening_node.laboratory.jobs import run_all
 from screening_node.laboratory.locate import Detector, load_detector, locate, whole, with_landmarks
 from screening_node.laboratory.progress import Report
-from screening_node.laboratory.runs import EstimatorTask, run_task
+from screening_node.laboratory.runs import EstimatorTask, train_network
 from screening_node.laboratory.stage import Run, autocast, derived_seed, train_stage
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture, EstimatorArchitecture
 from screening_node.pathways.chest_film.landmarks import build_detector
@@ -71,8 +71,8 @@ def train_ensemble(
     fold = splits.folds(cohort.patient_ids, config.split.folds, config.split.seed)
     tasks = ensemble_tasks(config, cohort, inputs_path(cohort, order, out / "inputs"), fold, out, seed)
     out_of_fold = np.full((len(cohort.films), len(Vertebra)), np.nan)
-    for task, answers in run_all(run_task, list(tasks), devices, report):
-        out_of_fold[task.held_out[:, None], vertebra_columns(task.architecture)] = answers.held_out
+    for task, answers in run_all(train_network, list(tasks), devices, report):
+        out_of_fold[task.held_out[:, None], vertebra_columns(task.architecture)] = answers
     members = [
         Member(name=task.name, architecture=task.architecture, weights=task.weights, fold=number)
         for task, number in tasks.items()

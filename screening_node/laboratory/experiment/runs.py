@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +12,20 @@ import torch
 
 from screening_node.laboratory import splits
 from screening_node.laboratory.experiment.plan import CALIBRATION, TEST, TRAIN, ModelPlan, Plan
-from screening_node.laboratory.experiment.shortcuts import shortcut_answers
 from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.inputs import Crops, inputs_path, prepare
 from screening_node.laboratory.jobs import run_all
 from screening_node.laboratory.locate import Detector, locate, with_landmarks
 from screening_node.laboratory.predictions import Predictions
 from screening_node.laboratory.progress import Report, silent
-from screening_node.laboratory.runs import Answers, EstimatorTask, run_task
+from screening_node.laboratory.runs import EstimatorTask, Question, ask_network, train_network
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 #: Share of the training films that each network is calibrated on and does not learn from: one fold of so many.
 _FOLDS = 10
-TRUE_LANDMARKS = "true landmarks"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ready:
-    """The cohorts with landmarks: ``train`` with its own, ``test`` with the detector's, ``test_true`` with its own."""
-
-    train: Cohort
-    test: Cohort
-    test_true: Cohort
+_FOUND, _TRUE = "found", "true"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,44 +43,58 @@ class Outcome:
         return mean
 
 
-def find_landmarks(
-    cohorts: Mapping[str, Cohort], detector: Detector, cache: Path, device: torch.device, report: Report = silent
-) -> Ready:
-    """The unseen films' landmarks by the detector, kept in ``cache``."""
-    test = cohorts[TEST]
-    kept = cache / "test-landmarks.npy"
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        np.save(kept, locate(test, detector, device, report=report))
-    return Ready(train=cohorts[TRAIN], test=with_landmarks(test, np.load(kept)), test_true=test)
-
-
-def run_plan(
+def train_all(
     plan: Plan,
-    ready: Ready,
+    train: Cohort,
     out: Path,
     *,
     devices: Sequence[str],
     wanted: Callable[[ModelPlan], bool] = lambda model: True,
     report: Report = silent,
-) -> list[Outcome]:
-    """Every wanted model, trained for each of its seeds; what was trained before is read back."""
+) -> dict[tuple[ModelPlan, int], EstimatorTask]:
+    """Every wanted model, trained for each of its seeds; what was trained before is left alone."""
     models = [model for model in plan.models if wanted(model)]
-    cache = out / "inputs"
-    for cohort, orders in _orders(plan, models, ready):
-        prepare(cohort, orders, cache, processes=plan.inputs.processes, report=report)
-    tasks = {
-        _task(plan, model, seed, ready, cache, out / "networks"): (model, seed)
-        for model in models
-        for seed in model.seeds
-    }
-    answers = {tasks[task]: answer for task, answer in run_all(run_task, list(tasks), devices, report)}
+    orders = _distinct(_training_order(plan, model) for model in models)
+    prepare(train, orders, out / "inputs", processes=plan.inputs.processes, report=report)
+    tasks = {(model, seed): _task(plan, model, seed, train, out) for model in models for seed in model.seeds}
+    for _ in run_all(train_network, list(tasks.values()), devices, report):
+        pass
+    return tasks
+
+
+def find_landmarks(
+    test: Cohort, detector: Detector, cache: Path, device: torch.device, report: Report = silent
+) -> Cohort:
+    """The unseen films with the landmarks that the detector finds, kept in ``cache``."""
+    kept = cache / f"landmarks-{detector.sha256[:16]}.npy"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        np.save(kept, locate(test, detector, device, report=report))
+    return with_landmarks(test, np.load(kept))
+
+
+def ask_all(
+    plan: Plan,
+    tasks: Mapping[tuple[ModelPlan, int], EstimatorTask],
+    found: Cohort,
+    true: Cohort,
+    out: Path,
+    *,
+    devices: Sequence[str],
+    report: Report = silent,
+) -> list[Outcome]:
+    """What every network says of the unseen films, ROIs placed by the detector (``found``) and by the truth."""
+    cache, models = out / "inputs", list(dict.fromkeys(model for model, _ in tasks))
+    located = [model for model in models if _by_landmarks(model)]
+    prepare(found, _distinct(Crops.of(m.architecture) for m in models), cache, report=report)
+    prepare(true, _distinct(Crops.of(m.architecture) for m in located), cache, report=report)
+    asked: dict[Question, tuple[str, ModelPlan, int]] = {}
+    for (model, seed), task in tasks.items():
+        for kind, cohort in ((_FOUND, found), *([(_TRUE, true)] if model in located else [])):
+            crops = inputs_path(cohort, Crops.of(model.architecture), cache)
+            asked[Question(network=task, crops=crops)] = (kind, model, seed)
+    answers = {asked[question]: answer for question, answer in run_all(ask_network, list(asked), devices, report)}
     return [_outcome(model, answers) for model in models]
-
-
-def shortcuts(ready: Ready, *, processes: int = 0) -> dict[str, Floats]:
-    """The short cuts' answers on the unseen films."""
-    return shortcut_answers(ready.train, ready.test, processes=processes)
 
 
 def as_predictions(name: str, answers: Floats, cohort: Cohort) -> Predictions:
@@ -105,44 +109,29 @@ def as_predictions(name: str, answers: Floats, cohort: Cohort) -> Predictions:
     )
 
 
-def _outcome(model: ModelPlan, answers: Mapping[tuple[ModelPlan, int], Answers]) -> Outcome:
-    own = {seed: answers[model, seed].asked for seed in model.seeds}
-    return Outcome(
-        model=model,
-        by_seed={seed: asked["test"] for seed, asked in own.items()},
-        with_true={seed: asked["true"] for seed, asked in own.items() if "true" in asked},
-    )
+def _outcome(model: ModelPlan, answers: Mapping[tuple[str, ModelPlan, int], Floats]) -> Outcome:
+    def of(kind: str) -> dict[int, Floats]:
+        return {seed: answers[kind, model, seed] for seed in model.seeds if (kind, model, seed) in answers}
+
+    return Outcome(model=model, by_seed=of(_FOUND), with_true=of(_TRUE))
 
 
-def _task(plan: Plan, model: ModelPlan, seed: int, ready: Ready, cache: Path, folder: Path) -> EstimatorTask:
-    train, held_out = splits.split(splits.folds(ready.train.patient_ids, _FOLDS), 0)
-    bmd = ready.train.bmd
+def _task(plan: Plan, model: ModelPlan, seed: int, cohort: Cohort, out: Path) -> EstimatorTask:
+    train, held_out = splits.split(splits.folds(cohort.patient_ids, _FOLDS), 0)
+    bmd = cohort.bmd
     if model.shuffled:
         bmd = bmd[np.random.default_rng(seed).permutation(len(bmd))]
-    plain = Crops.of(model.architecture)
-    asked = {"test": inputs_path(ready.test, plain, cache)}
-    if _by_landmarks(model):
-        asked["true"] = inputs_path(ready.test_true, plain, cache)
     return EstimatorTask(
         name=f"{model.key}-{seed}",
         architecture=model.architecture,
         stage=plan.stage,
-        crops=inputs_path(ready.train, _training_order(plan, model), cache),
+        crops=inputs_path(cohort, _training_order(plan, model), out / "inputs"),
         bmd=bmd,
         train=train[: model.films] if model.films else train,
         held_out=held_out,
-        asked=asked,
-        folder=folder,
+        folder=out / "networks",
         seed=seed,
     )
-
-
-def _orders(plan: Plan, models: Sequence[ModelPlan], ready: Ready) -> Iterable[tuple[Cohort, list[Crops]]]:
-    plain = [Crops.of(model.architecture) for model in models]
-    located = [Crops.of(model.architecture) for model in models if _by_landmarks(model)]
-    yield ready.train, _distinct(_training_order(plan, model) for model in models)
-    yield ready.test, _distinct(plain)
-    yield ready.test_true, _distinct(located)
 
 
 def _training_order(plan: Plan, model: ModelPlan) -> Crops:
@@ -161,8 +150,3 @@ def cohorts_apart(cohorts: Mapping[str, Cohort]) -> None:
     """Misconfigured where two parts share a patient."""
     for one, other in ((TRAIN, TEST), (TRAIN, CALIBRATION), (CALIBRATION, TEST)):
         splits.check_apart(cohorts[one].patient_ids, cohorts[other].patient_ids, names=(one, other))
-
-
-def as_generated(cohort: Cohort, name: str) -> Cohort:
-    """The cohort under the part's name, for progress and messages."""
-    return replace(cohort, name=name)
