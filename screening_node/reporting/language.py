@@ -84,7 +84,7 @@ class Words:
         """A DA (YYYYMMDD) for people; another text as it is."""
         if len(value) != 8:
             return value
-        return self("{year}-{month}-{day}", year=value[:4], month=value[4:6], day=value[6:])
+        return self(later("{year}-{month}-{day}"), year=value[:4], month=value[4:6], day=value[6:])
 
     def sentences(self, *parts: str) -> str:
         """Sentences after one another; empty ones are left out."""

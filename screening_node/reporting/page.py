@@ -162,12 +162,23 @@ class _Pen:
         pieces = typeface.fitted(text, font, size, room)
         across = typeface.width(pieces, size)
         self.canvas.setFillColorRGB(*(colour or self.palette.ink))
+        self.canvas.setStrokeColorRGB(*(colour or self.palette.ink))
         place = x - across * align
         for name, piece in pieces:
-            self.canvas.setFont(name, size)
-            self.canvas.drawString(place, y, piece)
+            self._piece(place, y, name, piece, size, thicker=font == BOLD and name != BOLD)
             place += typeface.width([(name, piece)], size)
         return across
+
+    def _piece(self, x: float, y: float, font: str, text: str, size: float, *, thicker: bool) -> None:
+        """Text in one font; ``thicker`` draws it with an outline, where a font has no bold one beside it."""
+        self.canvas.setFont(font, size)
+        if not thicker:
+            self.canvas.drawString(x, y, text)
+            return
+        self.canvas.saveState()
+        self.canvas.setLineWidth(size * 0.025)
+        self.canvas.drawString(x, y, text, mode=2)
+        self.canvas.restoreState()
 
     def largest(self, text: str, font: str, room: float, sizes: Sequence[float]) -> float:
         """The first of ``sizes`` in which one line fits ``room``; else the last."""

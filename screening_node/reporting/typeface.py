@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
@@ -26,6 +28,8 @@ _OTHERS: Final = (
 _FOLDER = Path(__file__).parent / "fonts"
 _MISSING = "?"
 _ELLIPSIS = "…"
+_NEVER_FIRST: Final = "、。，．：；！？）」』】》〉・ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ…,.:;!?)]}%"
+_NEVER_LAST: Final = "（「『【《〈([{"
 
 Run = tuple[str, str]
 
@@ -57,15 +61,39 @@ def fitted(text: str, font: str, size: float, room: float) -> list[Run]:
 
 
 def lines(text: str, font: str, size: float, room: float) -> list[str]:
-    """A text broken at its spaces; a word that is too long has a line of its own."""
+    """A text broken at its spaces, and between Chinese characters and kana; what cannot be broken keeps its line."""
     broken = [""]
-    for word in text.split():
-        longer = f"{broken[-1]} {word}".strip()
+    for gap, piece in _unbreakable(text):
+        longer = f"{broken[-1]}{gap}{piece}".strip(" ")
         if width(runs(longer, font), size) <= room or not broken[-1]:
             broken[-1] = longer
         else:
-            broken.append(word)
+            broken.append(piece)
     return broken
+
+
+def _unbreakable(text: str) -> Iterator[tuple[str, str]]:
+    """Pieces with what stands before them on the same line: words, and the characters of scripts without spaces."""
+    for word in re.split(r"[ \t\r\n]+", text):
+        gap, piece = " ", ""
+        for character in word:
+            if piece and _may_break(piece[-1], character):
+                yield gap, piece
+                gap, piece = "", ""
+            piece += character
+        yield gap, piece
+
+
+def _may_break(before: str, after: str) -> bool:
+    """Whether a line may end between two characters that no space parts (after JIS X 4051, as far as needed here)."""
+    return (
+        (_is_ideographic(before) or _is_ideographic(after)) and after not in _NEVER_FIRST and before not in _NEVER_LAST
+    )
+
+
+def _is_ideographic(character: str) -> bool:
+    """Han, kana and their punctuation; Hangul has spaces between its words."""
+    return unicodedata.east_asian_width(character) in "WF" and not "\uac00" <= character <= "\ud7a3"
 
 
 def _by_direction(text: str) -> Iterator[str]:
