@@ -102,6 +102,13 @@ def patient_of(dataset: Dataset) -> Patient:
     )
 
 
+def equipment(dataset: Dataset) -> str | None:
+    """Maker and model of what took the film (General Equipment, PS3.3 C.7.5.1), in printable letters."""
+    parts = (text(dataset, "Manufacturer"), text(dataset, "ManufacturerModelName"))
+    joined = " ".join(part for part in parts if part)
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in joined).split()) or None
+
+
 def age_years(value: str) -> int | None:
     """Whole years of an AS value ("045Y", "18M", "3W", and bare digits, which old equipment writes), or None."""
     value = value.strip().upper()

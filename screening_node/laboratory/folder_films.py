@@ -73,12 +73,6 @@ class Seen:
     look: Look
 
 
-def equipment_of(dataset: Dataset) -> str | None:
-    """Maker and model of what took the film (General Equipment, PS3.3 C.7.5.1), the scanner group of a calibration."""
-    parts = (header.text(dataset, "Manufacturer"), header.text(dataset, "ManufacturerModelName"))
-    return " ".join(part for part in parts if part) or None
-
-
 def look_at(paths: Sequence[Path], *, hashed: bool) -> list[Look]:
     """A look at each file, in order; ``hashed``: with its SHA-256, for which all of it is read."""
     with quietly(), ThreadPoolExecutor(4) as pool:
@@ -141,7 +135,7 @@ def _header(file: BinaryIO, size: int) -> Look:
         person=_key(dataset, "PatientID", "IssuerOfPatientID", "PatientBirthDate", needed="PatientID"),
         namesake=_key(dataset, "PatientName", "PatientBirthDate", "PatientSex", needed="PatientBirthDate"),
         sex=header.text(dataset, "PatientSex"),
-        equipment=equipment_of(dataset),
+        equipment=header.equipment(dataset),
         wrong=wrong,
     )
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from screening_node.domain.result import Vertebra
 from screening_node.errors import BundleInvalid
+from screening_node.pathways.calibration import Calibration
 
 CARD = "card.toml"
 FORMAT = 1
@@ -38,6 +39,7 @@ _CARD_KEYS = {
     "metrics",
     "uncertainty",
     "gate",
+    "calibration",
     "detectors",
     "members",
 }
@@ -58,7 +60,10 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What card.toml says. ``residual_sd`` in g/cm2 by vertebra; ``gate`` overrides the gate's default limits."""
+    """What card.toml says. ``residual_sd`` in g/cm2 by vertebra; ``gate`` overrides the gate's default limits.
+
+    ``calibration`` corrects what the members say, where a validation cohort showed how.
+    """
 
     name: str
     version: str
@@ -73,6 +78,7 @@ class Card:
     members: tuple[Network, ...]
     disagreement_limit: float = 0.2
     gate: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         unsure = sorted({name for member in self.members for name in member.vertebrae} - set(self.residual_sd))
@@ -92,7 +98,7 @@ class Card:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-_DECISIVE = {"reference", "uncertainty", "gate", "detectors", "members"}
+_DECISIVE = {"reference", "uncertainty", "gate", "calibration", "detectors", "members"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +162,13 @@ def write_bundle(folder: Path, card: Card, files: Mapping[str, Mapping[str, Tens
             "members": tuple(_hashed(network, hashes) for network in card.members),
         }
     )
-    (folder / CARD).write_text(_toml(to_table(written)), encoding="utf-8")
+    write_card(folder, written)
     return written
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """The card alone; its hashes have to be those of the files beside it."""
+    (folder / CARD).write_text(_toml(to_table(card)), encoding="utf-8")
 
 
 def to_table(card: Card) -> dict[str, Any]:
@@ -174,6 +185,7 @@ def to_table(card: Card) -> dict[str, Any]:
         "metrics": dict(card.metrics),
         "uncertainty": {"residual_sd": dict(card.residual_sd), "disagreement_limit": card.disagreement_limit},
         "gate": dict(card.gate),
+        **({} if card.calibration is None else {"calibration": card.calibration.to_table()}),
         "detectors": [_network_table(network) for network in card.detectors],
         "members": [_network_table(network) for network in card.members],
     }
@@ -198,6 +210,7 @@ def _card(table: Mapping[str, Any], path: Path) -> Card:
             residual_sd=_residuals(uncertainty["residual_sd"]),
             disagreement_limit=_positive(uncertainty["disagreement_limit"]),
             gate={key: float(value) for key, value in table.get("gate", {}).items()},
+            calibration=Calibration.from_table(table["calibration"]) if "calibration" in table else None,
             detectors=tuple(_network(entry) for entry in table["detectors"]),
             members=tuple(_network(entry) for entry in table["members"]),
         )
@@ -303,7 +316,11 @@ def _is_table(value: Any) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+    return (
+        key
+        if key.replace("_", "").replace("-", "").isalnum() and key.isascii()
+        else json.dumps(key, ensure_ascii=False)
+    )
 
 
 def _value(value: Any) -> str:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from screening_node.domain.result import BmdEstimate, Refusal, RefusalCode, Vertebra
+from screening_node.pathways.calibration import Calibration
 
 #: What one member says: g/cm2 for the vertebrae that it knows.
 MemberAnswer = Mapping[str, float]
@@ -35,12 +36,33 @@ def combine(
     return tuple(estimates)
 
 
+def calibrate(
+    estimates: Sequence[BmdEstimate], calibration: Calibration, scanner: str | None
+) -> tuple[BmdEstimate, ...] | Refusal:
+    """The estimates as the card's calibration corrects those of a ``scanner``; refused where one is no possible BMD."""
+    answers = []
+    for estimate in estimates:
+        bmd, sd = calibration.apply(estimate.vertebra, estimate.bmd, estimate.sd, scanner)
+        if not _possible(bmd):
+            return _implausible(estimate.vertebra)
+        answers.append(BmdEstimate(vertebra=estimate.vertebra, bmd=bmd, sd=sd))
+    return tuple(answers)
+
+
+def _possible(bmd: float) -> bool:
+    return POSSIBLE_BMD[0] <= bmd <= POSSIBLE_BMD[1]
+
+
+def _implausible(vertebra: Vertebra) -> Refusal:
+    return Refusal(code=RefusalCode.ESTIMATE_IMPLAUSIBLE, text=f"The estimate for {vertebra} is no possible BMD.")
+
+
 def _estimate(
     vertebra: Vertebra, values: Sequence[float], residual_sd: Mapping[str, float], limit: float
 ) -> BmdEstimate | Refusal:
     mean = statistics.fmean(values)
-    if not all(math.isfinite(value) for value in values) or not POSSIBLE_BMD[0] <= mean <= POSSIBLE_BMD[1]:
-        return Refusal(code=RefusalCode.ESTIMATE_IMPLAUSIBLE, text=f"The estimate for {vertebra} is no possible BMD.")
+    if not all(math.isfinite(value) for value in values) or not _possible(mean):
+        return _implausible(vertebra)
     variance = statistics.variance(values) if len(values) > 1 else 0.0
     if math.sqrt(variance) > limit:
         return Refusal(

@@ -27,6 +27,7 @@ from screening_node.domain.result import (
     Roi,
 )
 from screening_node.errors import BundleInvalid, UnreadableObject, UnreadablePixels
+from screening_node.imaging import header
 from screening_node.imaging.display import page_picture
 from screening_node.imaging.pixels import decode, read
 from screening_node.imaging.pyramid import Pyramid, build_pyramid
@@ -35,7 +36,7 @@ from screening_node.pathways import registry
 from screening_node.pathways.chest_film import gate, regions
 from screening_node.pathways.chest_film.admission import AdmissionRules, admit
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture, EstimatorArchitecture
-from screening_node.pathways.chest_film.ensemble import combine
+from screening_node.pathways.chest_film.ensemble import calibrate, combine
 from screening_node.pathways.chest_film.estimator import EstimatorOutput, build_estimator
 from screening_node.pathways.chest_film.landmarks import PixelTransform, build_detector, view_inputs, views_of
 from screening_node.pathways.chest_film.sampling import sample
@@ -78,13 +79,15 @@ class _Member:
 class PreparedFilm:
     """A film that passed the header and the first pixel checks.
 
-    ``inputs``: for each detector float32 (views, C, S, S); ``views``: where each view lies on the film.
+    ``inputs``: for each detector float32 (views, C, S, S); ``views``: where each view lies on the film; ``scanner``:
+    maker and model, by which a calibration may differ.
     """
 
     pyramid: Pyramid
     spacing_mm: tuple[float, float] | None
     views: tuple[PixelTransform, ...]
     inputs: tuple[NDArray[np.float32], ...]
+    scanner: str | None = None
 
 
 class ChestFilmPathway:
@@ -148,7 +151,8 @@ class ChestFilmPathway:
         except UnreadablePixels as error:
             return Refusal(code=RefusalCode.PIXELS_UNREADABLE, text=error.message)
         pyramid = build_pyramid(film.pixels)
-        return gate.check_pixels(pyramid, film.spacing_mm, self._limits) or self._prepared(pyramid, film.spacing_mm)
+        refusal = gate.check_pixels(pyramid, film.spacing_mm, self._limits)
+        return refusal or self._prepared(pyramid, film.spacing_mm, header.equipment(dataset))
 
     def picture(self, work: PreparedFilm) -> NDArray[np.uint8]:
         """The film as a page shows it."""
@@ -173,10 +177,10 @@ class ChestFilmPathway:
         with torch.inference_mode():
             return self._estimates(located)
 
-    def _prepared(self, pyramid: Pyramid, spacing_mm: tuple[float, float] | None) -> PreparedFilm:
+    def _prepared(self, pyramid: Pyramid, spacing_mm: tuple[float, float] | None, scanner: str | None) -> PreparedFilm:
         views = views_of(pyramid.shape)
         inputs = tuple(view_inputs(pyramid, views, detector.architecture) for detector in self._detectors)
-        return PreparedFilm(pyramid=pyramid, spacing_mm=spacing_mm, views=views, inputs=inputs)
+        return PreparedFilm(pyramid=pyramid, spacing_mm=spacing_mm, views=views, inputs=inputs, scanner=scanner)
 
     def _landmarks(self, batch: Sequence[PreparedFilm]) -> list[Points]:
         """For each film its landmarks as every detector sees them in every view, (n, 16, 2) stored pixels."""
@@ -211,6 +215,8 @@ class ChestFilmPathway:
 
     def _combined(self, film: _Located, answers: Sequence[dict[str, float]]) -> Estimate | Refusal:
         bmd = combine(answers, self._card.residual_sd, self._card.disagreement_limit)
+        if self._card.calibration is not None and not isinstance(bmd, Refusal):
+            bmd = calibrate(bmd, self._card.calibration, film.film.scanner)
         if isinstance(bmd, Refusal):
             return _with_landmarks(bmd, film.points)
         return Estimate(bmd=_rounded(bmd), landmarks=_named(film.points), rois=film.outlines())
