@@ -151,6 +151,11 @@ def bland_altman(truth: Floats, estimate: Floats) -> Limits | None:
     return Limits(bias=bias, sd=sd, low=bias - 1.96 * sd, high=bias + 1.96 * sd)
 
 
+def normal_quantile(level: float) -> float:
+    """Half width, in SDs, of the interval that holds ``level`` of a normal distribution: 1.645 for 0.9."""
+    return float(stats.norm.ppf((1 + level) / 2))
+
+
 def coverage(truth: Floats, estimate: Floats, sd: Floats, level: float, factor: float | Floats = 1.0) -> float | None:
     """Share of truths within the ``level`` interval estimate -+ z x factor x SD of a normal error; None without any.
 
@@ -158,7 +163,7 @@ def coverage(truth: Floats, estimate: Floats, sd: Floats, level: float, factor: 
     """
     score = np.abs(truth - estimate) / (sd * factor)
     score = score[np.isfinite(score)]
-    return float(np.mean(score <= stats.norm.ppf((1 + level) / 2))) if len(score) else None
+    return float(np.mean(score <= normal_quantile(level))) if len(score) else None
 
 
 def conformal_factor(truth: Floats, estimate: Floats, sd: Floats, level: float) -> float | None:
@@ -173,7 +178,7 @@ def conformal_factor(truth: Floats, estimate: Floats, sd: Floats, level: float) 
     rank = math.ceil((len(score) + 1) * level)
     if rank > len(score) or rank < 1:
         return None
-    return float(score[rank - 1] / stats.norm.ppf((1 + level) / 2))
+    return float(score[rank - 1]) / normal_quantile(level)
 
 
 def t_scores(bmd: Floats, reference: ReferenceTable, sexes: Sequence[str | None]) -> Floats:

@@ -8,6 +8,7 @@ whatever is computed, so that figures of two models over the same films are pair
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,27 +23,41 @@ _AT_ONCE = 4_000_000
 _LEAST_DEFINED = 0.9
 
 
-def patient_weights(patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Floats]:
-    """How often each film was drawn: (b, n) at a time, b in all ``resamples``; one patient identifier a film."""
-    names, codes = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
-    rng, count = np.random.default_rng([seed, 83]), len(names)
-    rows = max(1, _AT_ONCE // max(1, len(patients)))
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn = rng.integers(0, count, size=(size, count)) + count * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        yield times[:, codes].astype(np.float64)
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """Resamples of a cohort's patients: ``times`` uint8 (resamples, n), how often each film was drawn."""
+
+    times: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Draws:
+        """The same patients, one identifier a film, in the same order give the same draws."""
+        names, codes = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
+        rng, count = np.random.default_rng([seed, 83]), len(names)
+        times = np.empty((resamples, len(patients)), np.uint8)
+        for row in range(resamples if count else 0):
+            drawn = np.bincount(rng.integers(0, count, size=count), minlength=count)
+            times[row] = np.minimum(drawn, 255)[codes]
+        return cls(times=times)
+
+    def of_films(self, films: Bools) -> Draws:
+        """The same draws, seen from some of the films (n,) only."""
+        return Draws(times=self.times[:, films])
+
+    def weights(self) -> Iterator[Floats]:
+        """The draws as numbers to multiply with, (b, n) at a time."""
+        rows = max(1, _AT_ONCE // max(1, self.times.shape[1]))
+        for start in range(0, len(self.times), rows):
+            yield self.times[start : start + rows].astype(np.float64)
 
 
 def agreement_replicates(
     truth: Floats,
     estimate: Floats,
     positive: Bools,
-    patients: Sequence[str],
+    draws: Draws,
     *,
     called: Bools | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> dict[str, Floats]:
     """Every figure of agreement in every resample, (resamples, v), by name.
 
@@ -50,7 +65,7 @@ def agreement_replicates(
     estimate adds sensitivity and specificity. NaN where a resample does not define a figure.
     """
     parts: list[dict[str, Floats]] = []
-    for weights in patient_weights(patients, resamples, seed):
+    for weights in draws.weights():
         columns = [
             _column(
                 weights,
@@ -65,27 +80,21 @@ def agreement_replicates(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def share_replicates(hits: Bools, of: Bools, patients: Sequence[str], resamples: int, seed: int = 0) -> Floats:
+def share_replicates(hits: Bools, of: Bools, draws: Draws) -> Floats:
     """Share of ``hits`` (n, v) among ``of`` (n, v) in every resample, (resamples, v)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.concatenate(
-            [
-                (w @ (hits & of).astype(float)) / (w @ of.astype(float))
-                for w in patient_weights(patients, resamples, seed)
-            ]
-        )
+    return ratio_replicates((hits & of).astype(float), of.astype(float), draws)
 
 
-def mean_replicates(values: Floats, patients: Sequence[str], resamples: int, seed: int = 0) -> Floats:
+def mean_replicates(values: Floats, draws: Draws) -> Floats:
     """Mean of ``values`` (n, v), NaN left out, in every resample, (resamples, v)."""
     there = np.isfinite(values)
+    return ratio_replicates(np.where(there, values, 0.0), there.astype(float), draws)
+
+
+def ratio_replicates(sums: Floats, counts: Floats, draws: Draws) -> Floats:
+    """Sum of ``sums`` (n, v) over the sum of ``counts`` (n, v) in every resample, (resamples, v)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.concatenate(
-            [
-                (w @ np.where(there, values, 0.0)) / (w @ there.astype(float))
-                for w in patient_weights(patients, resamples, seed)
-            ]
-        )
+        return np.concatenate([(w @ sums) / (w @ counts) for w in draws.weights()])
 
 
 def averaged(replicates: Floats) -> Floats:

@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from screening_node.laboratory import delong, resampling
+from screening_node.laboratory.resampling import Draws
 
 
 def two_models(films: int, seed: int, gain: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +58,7 @@ def test_variance_is_that_of_the_bootstrap() -> None:
     found = delong.areas(scores, positive)
     assert found is not None
     drawn = resampling.agreement_replicates(
-        np.zeros((800, 2)), -scores.T, np.stack([positive, positive], axis=1), [str(i) for i in range(800)]
+        np.zeros((800, 2)), -scores.T, np.stack([positive, positive], axis=1), Draws.of([str(i) for i in range(800)])
     )["auc"]
     assert drawn.std(axis=0) == pytest.approx(np.sqrt(np.diag(found.covariance)), rel=0.1)
     difference = drawn[:, 0] - drawn[:, 1]

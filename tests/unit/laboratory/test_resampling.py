@@ -4,6 +4,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from screening_node.laboratory import metrics, resampling
+from screening_node.laboratory.resampling import Draws
 
 
 def a_study(films: int = 300) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -14,7 +15,7 @@ def a_study(films: int = 300) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 def test_a_patient_is_drawn_with_all_films() -> None:
     patients = ["a", "b", "a", "c", "c", "c"]
-    weights = np.concatenate(list(resampling.patient_weights(patients, 50, seed=1)))
+    weights = np.concatenate(list(Draws.of(patients, 50, seed=1).weights()))
     assert weights.shape == (50, 6)
     assert (weights[:, 0] == weights[:, 2]).all()
     assert (weights[:, 3] == weights[:, 5]).all()
@@ -26,8 +27,8 @@ def test_every_replicate_is_the_figure_of_its_films() -> None:
     truth, estimate, patients = a_study(80)
     truth[3, 0], estimate[7, 1] = np.nan, np.nan
     positive, called = truth <= 0.85, estimate < 0.87
-    found = resampling.agreement_replicates(truth, estimate, positive, patients, called=called, resamples=5, seed=2)
-    weights = np.concatenate(list(resampling.patient_weights(patients, 5, seed=2))).astype(int)
+    found = resampling.agreement_replicates(truth, estimate, positive, Draws.of(patients, 5, seed=2), called=called)
+    weights = Draws.of(patients, 5, seed=2).times
     for number, row in enumerate(weights):
         films = np.repeat(np.arange(80), row)
         for column in (0, 1):
@@ -51,7 +52,7 @@ def test_the_interval_of_r_is_that_of_fisher() -> None:
     truth = rng.normal(1.0, 0.15, (1500, 1))
     estimate = truth + rng.normal(0, 0.08, truth.shape)
     found = resampling.agreement_replicates(
-        truth, estimate, truth <= 0.75, [str(i) for i in range(1500)], resamples=1000
+        truth, estimate, truth <= 0.75, Draws.of([str(i) for i in range(1500)], 1000)
     )
     low, high = resampling.interval(found["r"][:, 0])  # type: ignore[misc]
     fisher = stats.pearsonr(truth[:, 0], estimate[:, 0]).confidence_interval()
@@ -60,28 +61,27 @@ def test_the_interval_of_r_is_that_of_fisher() -> None:
 
 def test_films_of_one_patient_do_not_count_as_many() -> None:
     truth, estimate, patients = a_study(100)
-    single = resampling.agreement_replicates(truth, estimate, truth < 0.8, patients, resamples=400)["bias"][:, 0]
+    single = resampling.agreement_replicates(truth, estimate, truth < 0.8, Draws.of(patients, 400))["bias"][:, 0]
     ten = [np.repeat(array, 10, axis=0) for array in (truth, estimate)]
-    copied = resampling.agreement_replicates(*ten, ten[0] < 0.8, list(np.repeat(patients, 10)), resamples=400)
+    copied = resampling.agreement_replicates(*ten, ten[0] < 0.8, Draws.of(list(np.repeat(patients, 10)), 400))
     assert copied["bias"][:, 0] == pytest.approx(single)
 
 
 def test_a_vertebra_never_measured_leaves_the_average_to_the_others() -> None:
     truth, estimate, patients = a_study(60)
     truth[:, 1] = np.nan
-    found = resampling.agreement_replicates(truth, estimate, truth <= 0.85, patients, resamples=50)
+    found = resampling.agreement_replicates(truth, estimate, truth <= 0.85, Draws.of(patients, 50))
     assert np.isnan(found["r"][:, 1]).all()
     assert np.array_equal(resampling.averaged(found["r"]), found["r"][:, 0])
     assert resampling.interval(found["r"][:, 1]) is None
 
 
-def test_chunks_do_not_change_how_often_patients_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    patients = [str(i) for i in range(50)]
-    whole = np.concatenate(list(resampling.patient_weights(patients, 40)))
+def test_draws_come_in_parts_of_a_size_that_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = Draws.of([str(i) for i in range(50)], 40)
     monkeypatch.setattr(resampling, "_AT_ONCE", 500)
-    parts = list(resampling.patient_weights(patients, 40))
-    assert len(parts) == 4
-    assert np.concatenate(parts).sum() == whole.sum() == 40 * 50
+    parts = list(draws.weights())
+    assert [len(part) for part in parts] == [10, 10, 10, 10]
+    assert np.array_equal(np.concatenate(parts), draws.times)
 
 
 def test_p_value_of_differences() -> None:
@@ -96,7 +96,7 @@ def test_shares_and_means_leave_films_out() -> None:
     hits[:10] = True
     of = np.zeros((40, 1), bool)
     of[:20] = True
-    shares = resampling.share_replicates(hits, of, patients, 500)
+    shares = resampling.share_replicates(hits, of, Draws.of(patients, 500))
     assert shares.mean() == pytest.approx(0.5, abs=0.02)
     values = np.where(of, 3.0, np.nan)
-    assert resampling.mean_replicates(values, patients, 20) == pytest.approx(np.full((20, 1), 3.0))
+    assert resampling.mean_replicates(values, Draws.of(patients, 20)) == pytest.approx(np.full((20, 1), 3.0))
