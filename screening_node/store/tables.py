@@ -168,6 +168,7 @@ results = sa.Table(
     ),
     sa.Index(None, "alarm"),
     sa.Index(None, "refusal_code", "created_at"),
+    sa.Index(None, "created_at"),
 )
 
 estimates = sa.Table(

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from builders import NOW, an_instance
 from postgresql_server import PostgresqlServer
+from unit.store.migrating import indexes, migrate_down
 
 from screening_node.errors import Misconfigured, StoreUnavailable
 from screening_node.queue import queue
@@ -32,6 +33,13 @@ def test_migrations_build_the_tables(store: Store) -> None:
     with store.read() as tx:
         assert compare_metadata(MigrationContext.configure(tx), t.metadata) == []
     store.migrate()
+
+
+def test_the_index_on_the_results_time_comes_and_goes(store: Store) -> None:
+    migrate_down(store, "0002")
+    assert "ix_results_created_at" not in indexes(store, "results")
+    store.migrate()
+    assert "ix_results_created_at" in indexes(store, "results")
 
 
 def test_a_claim_skips_what_another_claims_at_the_same_moment(store: Store) -> None:

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from builders import NOW, an_instance
+from sqlalchemy.dialects import sqlite
+from unit.store.migrating import indexes, migrate_down
 
 from screening_node.errors import DiskFull, Misconfigured, StoreUnavailable
 from screening_node.store import alarms, records
@@ -37,6 +39,22 @@ def test_migrating_twice_changes_nothing(store: Store) -> None:
         alarms.ensure_patient(tx, "p", NOW)
     store.migrate()
     assert patient_keys(store) == ["p"]
+
+
+def test_the_index_on_the_results_time_comes_and_goes(store: Store) -> None:
+    assert "ix_results_created_at" in indexes(store, "results")
+    migrate_down(store, "0002")
+    assert "ix_results_created_at" not in indexes(store, "results")
+    store.migrate()
+    assert "ix_results_created_at" in indexes(store, "results")
+
+
+def test_what_was_judged_since_some_time_is_found_by_the_index(store: Store) -> None:
+    since = sa.select(sa.func.count()).select_from(t.results).where(t.results.c.created_at >= NOW)
+    sql = str(since.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    with store.read() as tx:
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
+    assert "ix_results_created_at" in str(plan)
 
 
 def test_migrations_of_two_nodes_take_turns(tmp_path: Path) -> None:
