@@ -21,6 +21,8 @@ REFUSED: Final = later("Bone density was not evaluated on this chest film: {reas
 JUDGED_WORDS: Final = ("t_score", "vertebra", "bmd", "sd", "threshold", "advice", "alarm")
 REFUSED_WORDS: Final = ("reason", "code")
 _LONGEST = 300
+#: No-break spaces, as French has them before a colon, count as unprintable elsewhere.
+_PRINTABLE_TOO: Final = {0x00A0: " ", 0x202F: " "}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +69,7 @@ def fault_in(template: str, words: tuple[str, ...]) -> str | None:
         return "it has braces that hold none of the known words"
     if any(name not in words for name in fields):
         return "it has braces that hold none of the known words"
-    if not template.strip() or len(template) > _LONGEST or not template.isprintable():
+    if not template.strip() or len(template) > _LONGEST or not template.translate(_PRINTABLE_TOO).isprintable():
         return f"it is empty, longer than {_LONGEST} characters, or more than one line"
     return None
 

@@ -25,8 +25,11 @@ METHOD: Final = later(
 ONE_FILM: Final = later("A single film cannot exclude low bone density.")
 SPREAD: Final = later("SD: spread of the networks with the model's known error; not a confidence interval.")
 
-#: The limits of use on the cards of the bundles that this project trains; another bundle's stand as they are.
-LIMITS_OF_USE: Final = later("Phantom-trained, not for clinical use. A single film never rules disease out.")
+#: The limits of use on the cards of the bundles that this project's laboratory writes; others stand as they are.
+LIMITS_OF_USE: Final = (
+    later("Phantom-trained, not for clinical use. A single film never rules disease out."),
+    later("Not validated, not for clinical use. A single film never rules disease out."),
+)
 #: Why an alarm is raised or not (domain/alarm.py, ``decide``).
 REASONS: Final = (
     later("The film was not judged."),
