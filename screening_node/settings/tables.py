@@ -42,6 +42,7 @@ class _ReferenceFile(BaseModel):
 class _ThresholdFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: _Name
+    version: _Name | None = None
     source: str
     by_vertebra: dict[Vertebra, _Threshold]
 
@@ -55,14 +56,18 @@ def load_reference_table(path: Path) -> ReferenceTable:
 
 
 def load_threshold_set(path: Path) -> ThresholdSet:
-    """The alarm thresholds in ``path``, one for each of L1..L4; Misconfigured names file, key and reason."""
+    """The alarm thresholds in ``path``, one for each of L1..L4, named with their version where they have one.
+
+    Misconfigured names file, key and reason.
+    """
     data = _validated(_ThresholdFile, path)
     missing = [str(vertebra) for vertebra in Vertebra if vertebra not in data.by_vertebra]
     if missing:
         raise Misconfigured(
             f"{path}: [by_vertebra] has no {', '.join(missing)}.", fix="Give each of L1 to L4 a threshold (a T-score)."
         )
-    return ThresholdSet(name=data.name, source=data.source, by_vertebra=dict(data.by_vertebra))
+    name = data.name if data.version is None else f"{data.name} {data.version}"
+    return ThresholdSet(name=name, source=data.source, by_vertebra=dict(data.by_vertebra))
 
 
 def _refuse_twice(path: Path, rows: tuple[ReferenceRow, ...]) -> None:
