@@ -7,18 +7,29 @@ each part of the body has a generator of its own, so that a change to one part l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from screening_node.phantom.anatomy import chest, findings, ribs, shoulder, spine, torso, vessels
+from screening_node.phantom.anatomy.abdomen import CENTRE_Y, abdomen
 from screening_node.phantom.anatomy.bone import Bone, Grain
-from screening_node.phantom.anatomy.extremity import knee
+from screening_node.phantom.anatomy.extremity import Part, hand, knee
 from screening_node.phantom.anatomy.figure import SIDES, Figure, draw_posture
 from screening_node.phantom.cohort import BONE_NOISE, draw_patient
-from screening_node.phantom.film import BEDSIDE, EXTREMITY, FRONTAL, KINDS, LATERAL, SyntheticFilm
+from screening_node.phantom.film import (
+    ABDOMEN,
+    BEDSIDE,
+    CHESTS,
+    EXTREMITY,
+    FRONTAL,
+    HAND,
+    KINDS,
+    LATERAL,
+    SyntheticFilm,
+)
 from screening_node.phantom.physics import beam, vendor
 from screening_node.phantom.physics.camera import Camera, Points, rotation
 from screening_node.phantom.physics.grids import Array, spread
@@ -35,6 +46,10 @@ _VESSEL_SHRINK, _GRAIN_SHRINK = 2, 4
 _FIELDS = ((430.0, 350.0), (430.0, 430.0), (350.0, 430.0), (430.0, 410.0))
 _PITCHES = (0.125, 0.16)
 _LANDMARK_RIBS = (3, 5, 7, 9)
+#: Parts of the body that are no chest; their tube voltages in kV; fields in mm and heights of the film's centre in mm.
+_OTHER_PARTS: Mapping[str, Callable[[Figure], Part]] = {EXTREMITY: knee, ABDOMEN: abdomen, HAND: hand}
+_KVP = {EXTREMITY: (60, 70), ABDOMEN: (70, 85), HAND: (50, 56)}
+_HAND_FIELD = (240.0, 200.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,33 +75,80 @@ class Scene:
         return np.asarray(self.camera.project(landmark_points(self.figure))[:, :2])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """How a film of a scene is taken: technique, the maker's processing, and what the shutters leave open."""
+
+    technique: beam.Technique
+    processing: vendor.Processing
+    window: tuple[slice, slice]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """A patient before the detector with all that the beam meets: what costs the time, kept for further films.
+
+    All films of an exam show one patient, and belong on one side of a split.
+    """
+
+    seed: int
+    scene: Scene
+    shown: findings.Findings
+    maps: Maps
+    first: Shot
+
+
 def render(seed: int, *, kind: str = FRONTAL, long_side: int | None = None, bmd_shift: float = 0.0) -> SyntheticFilm:
     """The film of a seed. ``long_side`` in pixels, else a detector of 0.125 or 0.16 mm; ValueError for another kind."""
+    return take(draw_exam(seed, kind=kind, long_side=long_side, bmd_shift=bmd_shift))
+
+
+def draw_exam(seed: int, *, kind: str = FRONTAL, long_side: int | None = None, bmd_shift: float = 0.0) -> Exam:
+    """The patient of a seed with his maps; ``long_side`` in pixels; ValueError for another kind."""
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}, not one of {', '.join(KINDS)}")
     rng = np.random.default_rng([seed, 41])
     scene = draw_scene(seed, rng, kind=kind, long_side=long_side, bmd_shift=bmd_shift)
-    bedside = kind == BEDSIDE
-    technique = beam.draw_technique(rng, bedside=bedside)
-    processing = vendor.draw_processing(rng)
-    shown = findings.draw_findings(rng, scene.figure.patient.sex, bedside=bedside)
-    window = _collimation(rng, scene.camera.shape)
-    maps = draw_maps(scene, shown)
-    log_signal = beam.expose(maps.water, maps.mineral, technique, scene.camera.spacing, window=window)
+    technique, processing = _draw_settings(rng, kind)
+    shown = findings.draw_findings(rng, scene.figure.patient.sex, bedside=kind == BEDSIDE)
+    if kind not in CHESTS:
+        shown = findings.Findings(names=frozenset())
+    first = Shot(technique=technique, processing=processing, window=_collimation(rng, scene.camera.shape))
+    return Exam(seed=seed, scene=scene, shown=shown, maps=draw_maps(scene, shown), first=first)
+
+
+def take(exam: Exam, number: int = 0) -> SyntheticFilm:
+    """A film of an exam: 0 is the seed's own; others differ in technique, noise, processing and collimation alone."""
+    scene, shot = exam.scene, exam.first
+    if number:
+        rng = np.random.default_rng([exam.seed, 43, number])
+        technique, processing = _draw_settings(rng, scene.kind)
+        shot = Shot(technique=technique, processing=processing, window=_collimation(rng, scene.camera.shape))
+    spacing = scene.camera.spacing
+    log_signal = beam.expose(exam.maps.water, exam.maps.mineral, shot.technique, spacing, window=shot.window)
     return SyntheticFilm(
-        seed=seed,
-        kind=kind,
-        pixels=vendor.process(log_signal, processing, window=window),
-        spacing=scene.camera.spacing,
-        bits=processing.bits,
-        monochrome1=processing.monochrome1,
+        seed=exam.seed,
+        kind=scene.kind,
+        pixels=vendor.process(log_signal, shot.processing, window=shot.window),
+        spacing=spacing,
+        bits=shot.processing.bits,
+        monochrome1=shot.processing.monochrome1,
         landmarks=scene.landmarks(),
         patient=scene.figure.patient,
         version=ANATOMICAL_VERSION,
-        kvp=round(technique.kvp),
+        kvp=round(shot.technique.kvp),
         source_to_detector=abs(scene.camera.film_z - scene.camera.source_z),
-        findings=tuple(sorted(shown.names)) if kind != EXTREMITY else (),
+        findings=tuple(sorted(exam.shown.names)),
     )
+
+
+def _draw_settings(rng: np.random.Generator, kind: str) -> tuple[beam.Technique, vendor.Processing]:
+    technique = beam.draw_technique(rng, bedside=kind == BEDSIDE)
+    processing = vendor.draw_processing(rng)
+    if kind in _KVP:  # softer beams where there is no air to get through
+        low, high = _KVP[kind]
+        technique = replace(technique, kvp=float(np.interp(technique.kvp, [110, 125], [low, high])))
+    return technique, processing
 
 
 def draw_scene(seed: int, rng: np.random.Generator, *, kind: str, long_side: int | None, bmd_shift: float) -> Scene:
@@ -105,9 +167,13 @@ def landmark_points(figure: Figure) -> Points:
 
 def draw_maps(scene: Scene, shown: findings.Findings) -> Maps:
     """Water and mineral on the film."""
-    if scene.kind == EXTREMITY:
-        bones, water = knee(scene.figure, scene.camera)
-        return Maps(water=water, mineral=_mineral(scene, bones, []))
+    if scene.kind in _OTHER_PARTS:
+        part = _OTHER_PARTS[scene.kind](scene.figure)
+        rays = scene.camera.rays(
+            *(max(int(side * scene.camera.spacing / _TISSUE_MM), 16) for side in scene.camera.shape)
+        )
+        water = np.maximum(spread(0.1 * part.tissue(rays), scene.camera.shape), 0)
+        return Maps(water=water, mineral=_mineral(scene, part.bones, []))
     bones = _bones(scene)
     things = [(bone.outer, density) for bone, density in shown.objects(scene.figure)]
     things += [(bone.outer, density) for bone, density in ribs.cartilages(scene.figure)]
@@ -176,6 +242,8 @@ def _tubes(scene: Scene, body: chest.Chest) -> Iterator[Weighted]:
 def _camera(rng: np.random.Generator, kind: str, long_side: int | None, figure: Figure) -> Camera:
     """Film, source and stance; the film is centred on the chest but for a shift."""
     height, width = _FIELDS[int(rng.integers(len(_FIELDS)))]
+    if kind == HAND:
+        height, width = _HAND_FIELD
     pitch = float(rng.choice(_PITCHES))
     spacing = pitch if long_side is None else max(height, width) / long_side
     size, bedside = figure.size, kind == BEDSIDE
@@ -196,7 +264,11 @@ def _camera(rng: np.random.Generator, kind: str, long_side: int | None, figure: 
         source_z=-115 + away if bedside else 138 - away,
         film_z=-115.0 if bedside else 138.0,
     )
-    return replace(camera, film_z=205.0, source_z=205.0 - away) if kind == LATERAL else camera
+    if kind == LATERAL:
+        return replace(camera, film_z=205.0, source_z=205.0 - away)
+    if kind == ABDOMEN:  # on the back, the source above
+        return replace(camera, film_z=-115.0, source_z=-115.0 + 1150, centre_y=CENTRE_Y * size)
+    return replace(camera, film_z=22.0, source_z=22.0 - 1100) if kind == HAND else camera
 
 
 def _collimation(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[slice, slice]:

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from screening_node.phantom.film import BEDSIDE, EXTREMITY, FRONTAL, LATERAL, SyntheticFilm
+from screening_node.phantom.film import ABDOMEN, BEDSIDE, EXTREMITY, FRONTAL, HAND, LATERAL, SyntheticFilm
 from screening_node.phantom.generators import DEFAULT, draw
 
 _FAMILY_NAMES = (
@@ -39,6 +39,7 @@ _GIVEN_NAMES = {
 }
 _FIRST_STUDY_DATE = dt.date(2025, 1, 6)
 _CHEST, _KNEE = ("51185008", "Chest"), ("72696002", "Knee")
+_ABDOMEN, _HAND = ("818981001", "Abdomen"), ("85562004", "Hand")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,13 @@ _VIEWS = {
     BEDSIDE: _View(position="AP", orientation=("L", "F"), code=("399348003", "antero-posterior")),
     EXTREMITY: _View(
         position="AP", orientation=("L", "F"), code=("399348003", "antero-posterior"), region=_KNEE, part="KNEE"
+    ),
+    ABDOMEN: _View(
+        position="AP", orientation=("L", "F"), code=("399348003", "antero-posterior"), region=_ABDOMEN, part="ABDOMEN"
+    ),
+    # Fingers up, palm on the detector: down the columns lies the wrist.
+    HAND: _View(
+        position="PA", orientation=("L", "H"), code=("272479007", "postero-anterior"), region=_HAND, part="HAND"
     ),
 }
 
@@ -116,7 +124,7 @@ def _add_patient_and_study(dataset: Dataset, film: SyntheticFilm) -> None:
     dataset.StudyID = f"{seed % 100000}"
     dataset.AccessionNumber = f"PH{seed:08d}"
     dataset.ReferringPhysicianName = ""
-    dataset.StudyDescription = "Synthetic chest film"
+    dataset.StudyDescription = f"Synthetic {_VIEWS[film.kind].part.lower()} film"
     dataset.SeriesNumber = 1 if film.kind == FRONTAL else 2
     dataset.InstanceNumber = 1
 

@@ -20,8 +20,12 @@ FRONTAL = "frontal"
 LATERAL = "lateral"
 BEDSIDE = "bedside"
 EXTREMITY = "extremity"
-#: PA and lateral chest, AP chest at the bedside, a knee; the simple generator draws the first two.
-KINDS = (FRONTAL, LATERAL, BEDSIDE, EXTREMITY)
+ABDOMEN = "abdomen"
+HAND = "hand"
+#: PA and lateral chest, AP chest at the bedside, a knee, abdomen and hand; the simple generator draws the first two.
+KINDS = (FRONTAL, LATERAL, BEDSIDE, EXTREMITY, ABDOMEN, HAND)
+#: Those that show a chest.
+CHESTS = (FRONTAL, LATERAL, BEDSIDE)
 
 #: Field sizes in mm, (height, width), that the films come in.
 _FIELDS = ((420.0, 350.0), (430.0, 430.0), (420.0, 400.0), (400.0, 420.0))

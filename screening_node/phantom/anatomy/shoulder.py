@@ -34,13 +34,12 @@ def clavicle_landmarks(figure: Figure, side: int) -> list[Points]:
 
 
 def bones(figure: Figure, *, arms_up: bool = False) -> Iterator[Bone]:
-    """Both shoulders; the humeri are out of the way when the arms are up."""
+    """Both shoulders, the arms hanging or raised in front of the face."""
     for side in SIDES:
         region = "left_clavicle" if side == LEFT else "right_clavicle"
         yield _clavicle(figure, side, region)
         yield from _scapula(figure, side, region)
-        if not arms_up:
-            yield _humerus(figure, side, region)
+        yield _raised_humerus(figure, side, region) if arms_up else _humerus(figure, side, region)
 
 
 def _clavicle(figure: Figure, side: int, region: str) -> Bone:
@@ -148,3 +147,15 @@ def _humerus(figure: Figure, side: int, region: str) -> Bone:
         [19, 22, 23.7, 23.5, 22, 19, 15.5, 12.7, 11, 11],
     )
     return tube(line, halves * size, halves * size, stuff=stuff, up=(0, 0, 1), ends=(15, 4), exponent=2.0, around=20)
+
+
+def _raised_humerus(figure: Figure, side: int, region: str) -> Bone:
+    """Head and shaft of an arm that is held up, as for a lateral film."""
+    size = figure.size
+    stuff = figure.stuff(region, figure.rng(10, side + 1), cortex=2.2, trabecular=0.13)
+    chance = figure.rng(11, side + 1).normal(0, 9, 2)
+    place = _Placer(figure, side, shift=0.0)
+    elbow = (128, -250 + chance[0], 96 + chance[1])
+    line = smooth(place((164, 6, -26), (162, -14, -16), (154, -60, 12), elbow), 90)
+    halves = np.interp(np.linspace(0, 290, 90), [0, 8, 16, 24, 36, 54, 90, 290], [19, 22, 23.7, 23, 20, 15.5, 12.5, 11])
+    return tube(line, halves * size, halves * size, stuff=stuff, up=(1, 0, 0.2), ends=(15, 4), exponent=2.0, around=20)

@@ -89,6 +89,11 @@ def _outline(figure: Figure, build: Build, *, arms_up: bool) -> Iterator[Shape]:
         high = (34 * size - 0.8 * lift) - 0.15 * fat
         if arms_up:  # the shoulders go up with the arms
             yield Ellipsoid(centre=(side * 128 * size, -38 * size, -14 * size), half=(46 * size, 44 * size, 44 * size))
+            yield Rod(
+                start=(side * 152 * size, 8 * size, -22 * size),
+                end=(side * 132 * size, -260 * size, 96 * size),
+                radius=44 * size + 0.4 * fat,
+            )
             continue
         yield Ellipsoid(
             centre=(side * 78 * size, 8 * size - 0.5 * lift, -22 * size), half=(76 * size, 38 * size, 44 * size)

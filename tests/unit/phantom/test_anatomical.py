@@ -12,7 +12,7 @@ from screening_node.phantom.anatomy.figure import SIDES, Figure, draw_posture
 from screening_node.phantom.anatomy.findings import Findings
 from screening_node.phantom.cohort import draw_patient
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.film import BEDSIDE, EXTREMITY, FRONTAL, KINDS, LATERAL, SyntheticFilm
+from screening_node.phantom.film import ABDOMEN, BEDSIDE, EXTREMITY, FRONTAL, HAND, KINDS, LATERAL, SyntheticFilm
 from screening_node.phantom.physics.camera import Camera
 from screening_node.phantom.physics.scanline import Weighted, path_map
 
@@ -68,7 +68,7 @@ def test_frontal_films_have_landmarks_and_others_none(films: dict[str, Synthetic
     for kind in (FRONTAL, BEDSIDE):
         assert films[kind].landmarks.shape == (len(LANDMARK_NAMES), 2)
         assert np.isfinite(films[kind].landmarks).all()
-    for kind in (LATERAL, EXTREMITY):
+    for kind in (LATERAL, EXTREMITY, ABDOMEN, HAND):
         assert films[kind].landmarks.shape == (0, 2)
 
 
@@ -163,8 +163,30 @@ def test_the_header_says_what_the_film_is(films: dict[str, SyntheticFilm], kind:
     assert 90 <= float(dataset.KVP) <= 125
 
 
-def test_a_knee_is_no_chest(films: dict[str, SyntheticFilm]) -> None:
-    assert dataset_of(films[EXTREMITY]).BodyPartExamined == "KNEE"
+@pytest.mark.parametrize(("kind", "part"), [(EXTREMITY, "KNEE"), (ABDOMEN, "ABDOMEN"), (HAND, "HAND")])
+def test_other_parts_of_the_body_are_no_chest(films: dict[str, SyntheticFilm], kind: str, part: str) -> None:
+    dataset = dataset_of(films[kind])
+    assert dataset.BodyPartExamined == part
+    assert dataset.StudyDescription == f"Synthetic {part.lower()} film"
+    assert float(dataset.KVP) <= 85
+    assert films[kind].findings == ()
+
+
+@pytest.mark.parametrize(("kind", "least"), [(EXTREMITY, 0.05), (ABDOMEN, 0.6), (HAND, 0.02)])
+def test_other_parts_have_bone_in_the_middle_of_the_film(kind: str, least: float) -> None:
+    maps = anatomical.draw_exam(3, kind=kind, long_side=256).maps
+    rows, columns = maps.mineral.shape
+    middle = maps.mineral[rows // 4 : 3 * rows // 4, columns // 3 : 2 * columns // 3]
+    assert middle.max() > 0.1
+    covered = float((maps.water > 1).mean())
+    assert least < covered
+
+
+def test_raised_arms_stand_beside_the_neck_on_a_lateral_film() -> None:
+    figure = figure_of(4)
+    for arms_up, above in ((True, True), (False, False)):
+        tips = [bone.outer[..., 1].min() < -150 for bone in shoulder.bones(figure, arms_up=arms_up)]
+        assert any(tips) is above
 
 
 def test_the_detector_s_pitch_is_that_of_the_paper_by_default() -> None:
@@ -182,7 +204,7 @@ def test_generators_are_found_by_name() -> None:
     with pytest.raises(Misconfigured, match="anatomical"):
         generators.draw("simple", 1, kind=BEDSIDE)
     with pytest.raises(Misconfigured, match="frontal"):
-        generators.draw("anatomical", 1, kind="hand")
+        generators.draw("anatomical", 1, kind="skull")
 
 
 def test_weights_fold_into_one_map() -> None:
