@@ -1,4 +1,4 @@
-"""``train``, ``evaluate`` and ``phantom``: making weights, and films whose truth is known."""
+"""``train`` and ``phantom``: making weights, and films whose truth is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from screening_node.cli.console import ConfigOption, JsonOption, err, out, print_json
+from screening_node.cli.console import JsonOption, err, out, print_json
 from screening_node.errors import Permanent
 
 phantom = typer.Typer(help="Synthetic films, whose bone density is known exactly.", no_args_is_help=True)
@@ -16,7 +16,6 @@ phantom = typer.Typer(help="Synthetic films, whose bone density is known exactly
 def add_to(app: typer.Typer) -> None:
     """Hang these commands under the root."""
     app.command()(train)
-    app.command()(evaluate)
     app.add_typer(phantom, name="phantom")
 
 
@@ -48,45 +47,6 @@ def train(
     with bars(err) as report:
         bundle = train_bundle(wanted, films, to, detector=detector, device=device, jobs=jobs, seed=seed, report=report)
     out.print(f"The bundle lies in {bundle}; name it in [pathways.chest_film] bundle.", soft_wrap=True, markup=False)
-
-
-def evaluate(
-    bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="A bundle's folder.", show_default="the configured one")
-    ] = None,
-    films: Annotated[int, typer.Option(min=1, help="How many unseen synthetic films to judge.")] = 200,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the first film.", show_default="far from training's")
-    ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--out", help="Folder for evaluation.json and films.csv.", file_okay=False)
-    ] = None,
-    processes: Annotated[int, typer.Option(min=0, help="Processes that draw films; 0 for one a core.")] = 0,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Judge unseen synthetic films whose truth is known: R, RMSE, AUC, sensitivity, specificity, landmark error."""
-    from screening_node import assembly
-    from screening_node.laboratory import evaluate as laboratory
-    from screening_node.laboratory.progress import bars
-    from screening_node.settings import load_reference_table, load_settings, load_threshold_set
-
-    settings = load_settings(config)
-    section = settings.pathways.chest_film
-    first = laboratory.UNSEEN_SEED if seed is None else seed
-    pathway = assembly.chest_film_pathway(settings, bundle)
-    with bars(err) as report:
-        judged = laboratory.judge_films(pathway, range(first, first + films), processes=processes, report=report)
-    summary = laboratory.figures(
-        judged, reference=load_reference_table(section.reference), thresholds=load_threshold_set(section.thresholds)
-    )
-    if to is not None:
-        laboratory.write_results(judged, summary, to)
-    if as_json:
-        print_json(summary)
-    else:
-        out.print(laboratory.table(summary))
-        out.print(pathway.identity.limits_of_use, style="yellow")
 
 
 @phantom.command("film")
