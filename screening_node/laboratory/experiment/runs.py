@@ -42,6 +42,12 @@ class Outcome:
         mean: Floats = np.mean(list(self.by_seed.values()), axis=0)
         return mean
 
+    @property
+    def mean_with_true(self) -> Floats:
+        """The same, with ROIs at the true landmarks."""
+        mean: Floats = np.mean(list(self.with_true.values()), axis=0)
+        return mean
+
 
 def train_all(
     plan: Plan,
@@ -56,7 +62,9 @@ def train_all(
     models = [model for model in plan.models if wanted(model)]
     orders = _distinct(_training_order(plan, model) for model in models)
     prepare(train, orders, out / "inputs", processes=plan.inputs.processes, report=report)
-    tasks = {(model, seed): _task(plan, model, seed, train, out) for model in models for seed in model.seeds}
+    # Every model's first seed before any second: an interrupted run leaves whole tables.
+    pairs = sorted(((m, seed) for m in models for seed in m.seeds), key=lambda pair: pair[0].seeds.index(pair[1]))
+    tasks = {(model, seed): _task(plan, model, seed, train, out) for model, seed in pairs}
     for _ in run_all(train_network, list(tasks.values()), devices, report):
         pass
     return tasks

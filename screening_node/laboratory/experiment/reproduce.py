@@ -1,0 +1,124 @@
+"""The whole experiment: cohorts, difficulty, networks, answers, docs/results.md, and the best model as a bundle."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from screening_node.domain.alarm import ThresholdSet
+from screening_node.domain.tscore import ReferenceTable
+from screening_node.laboratory.experiment.plan import TEST, TRAIN, ModelPlan, Plan
+from screening_node.laboratory.experiment.results import Findings, difficulty, markdown
+from screening_node.laboratory.experiment.runs import Outcome, ask_all, cohorts_apart, find_landmarks, train_all
+from screening_node.laboratory.experiment.shortcuts import shortcut_answers
+from screening_node.laboratory.folder import Cohort, open_cohort
+from screening_node.laboratory.jobs import pick_devices
+from screening_node.laboratory.locate import Detector
+from screening_node.laboratory.progress import Progress, Report
+from screening_node.laboratory.runs import EstimatorTask
+from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
+from screening_node.phantom.generators import ANATOMICAL
+
+RESULTS, TIMES = "results.md", "times.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Where an experiment runs: its folder, its devices, and whom it tells."""
+
+    out: Path
+    devices: Sequence[str]
+    report: Report
+
+    @classmethod
+    def at(cls, out: Path, device: str, jobs: int, report: Report) -> Bench:
+        """Misconfigured where the device is not there."""
+        return cls(out=out, devices=pick_devices(device, jobs), report=report)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Adds the seconds to OUT/times.json: an experiment that was interrupted counts all its parts."""
+        began = time.monotonic()
+        yield
+        path = self.out / TIMES
+        times = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        times[name] = round(times.get(name, 0.0) + time.monotonic() - began, 1)
+        path.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+
+
+def draw_cohorts(plan: Plan, bench: Bench, reference: ReferenceTable) -> dict[str, Cohort]:
+    """The phantom cohorts of the plan in OUT/cohorts, drawn where they are missing; no patient is in two."""
+    cohorts = {}
+    for name, part in plan.cohorts.items():
+        folder = bench.out / "cohorts" / name
+        order = CohortOrder(films=part.films, seed=part.seed, size=plan.size, generator=ANATOMICAL)
+        with bench.timed(f"cohort {name}"):
+            for done in write_cohort(order, folder, reference=reference, processes=plan.inputs.processes):
+                bench.report(Progress(stage=f"films {name}", done=done, total=part.films))
+        cohorts[name] = replace(open_cohort(folder, reference=reference), name=name)
+    cohorts_apart(cohorts)
+    return cohorts
+
+
+def measure(
+    plan: Plan,
+    cohorts: Mapping[str, Cohort],
+    detector: Detector,
+    bench: Bench,
+    *,
+    wanted: Callable[[ModelPlan], bool] = lambda model: True,
+) -> tuple[list[Outcome], dict[tuple[ModelPlan, int], EstimatorTask]]:
+    """Every wanted model trained, and asked about the unseen films."""
+    with bench.timed("training"):
+        tasks = train_all(plan, cohorts[TRAIN], bench.out, devices=bench.devices, wanted=wanted, report=bench.report)
+    device = torch.device(bench.devices[0])
+    with bench.timed("asking"):
+        found = find_landmarks(cohorts[TEST], detector, bench.out / "inputs", device, bench.report)
+        outcomes = ask_all(plan, tasks, found, cohorts[TEST], bench.out, devices=bench.devices, report=bench.report)
+    return outcomes, tasks
+
+
+def check_difficulty(
+    plan: Plan, cohorts: Mapping[str, Cohort], detector: Detector, bench: Bench
+) -> dict[str, tuple[float, float]]:
+    """Average R of the single-ROI networks, ours and Wang 2021's: what the phantom's difficulty is set by."""
+    outcomes, _ = measure(plan, cohorts, detector, bench, wanted=lambda model: model.table == "single-roi")
+    return difficulty(outcomes, cohorts[TEST].bmd)
+
+
+def reproduce(
+    plan: Plan,
+    detector: Detector,
+    bench: Bench,
+    *,
+    reference: ReferenceTable,
+    thresholds: ThresholdSet,
+    command: str,
+) -> Path:
+    """Run the plan and write OUT/results.md; a run that was killed goes on where it stopped."""
+    bench.out.mkdir(parents=True, exist_ok=True)
+    cohorts = draw_cohorts(plan, bench, reference)
+    outcomes, _ = measure(plan, cohorts, detector, bench)
+    findings = Findings(
+        plan=plan,
+        test=cohorts[TEST],
+        outcomes=outcomes,
+        short_cuts=shortcut_answers(cohorts[TRAIN], cohorts[TEST], processes=plan.inputs.processes),
+        reference=reference,
+        thresholds=thresholds,
+        minutes=_minutes(bench.out),
+    )
+    path = bench.out / RESULTS
+    path.write_text(markdown(findings, command), encoding="utf-8")
+    return path
+
+
+def _minutes(out: Path) -> float:
+    times = json.loads((out / TIMES).read_text(encoding="utf-8"))
+    return float(times["training"] + times["asking"]) / 60
