@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.jobs import pick_devices
 from screening_node.laboratory.locate import Detector, detector_of
 from screening_node.laboratory.progress import Report, silent
-from screening_node.laboratory.train import Member, Trained, train_detector, train_ensemble
+from screening_node.laboratory.train import Member, train_detector, train_ensemble
 from screening_node.pathways import registry
 from screening_node.pathways.weights import Card, Network, write_bundle
 
@@ -55,42 +57,71 @@ def train_bundle(
     devices = pick_devices(device, jobs)
     chosen = _detector(config, cohort, out, detector, devices[0], seed, report)
     trained = train_ensemble(config, cohort, chosen, out, devices=devices, seed=seed, report=report)
-    write(config, cohort, chosen, trained, out / "bundle", seed=seed)
+    contents = Contents(
+        name=config.name,
+        version=config.version,
+        reference=config.reference,
+        training_data=describe(cohort, config, seed),
+        phantom=cohort.phantom,
+        detector=chosen,
+        members=trained.members,
+        truth=cohort.bmd,
+        estimate=trained.out_of_fold,
+    )
+    write(contents, out / "bundle")
     return out / "bundle"
 
 
-def write(
-    config: TrainConfig, cohort: Cohort, detector: Detector, trained: Trained, folder: Path, *, seed: int
-) -> Card:
-    """The networks as files, and a card with what was measured out of fold."""
-    files: dict[str, Any] = {"detector.safetensors": detector.module.state_dict()}
-    files |= {member.weights.name: safetensors.torch.load_file(member.weights) for member in trained.members}
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What goes into a bundle. ``truth``, ``estimate`` (n, 4) in g/cm2: films that the members had not learnt from."""
+
+    name: str
+    version: str
+    reference: str
+    training_data: str
+    phantom: bool
+    detector: Detector
+    members: Sequence[Member]
+    truth: Floats = field(repr=False)
+    estimate: Floats = field(repr=False)
+
+
+def write(contents: Contents, folder: Path) -> Card:
+    """The networks as files, and a card with what was measured on films that they had not learnt from."""
+    files: dict[str, Any] = {"detector.safetensors": contents.detector.module.state_dict()}
+    files |= {member.weights.name: safetensors.torch.load_file(member.weights) for member in contents.members}
+    architecture = contents.detector.architecture.to_dict()
     card = Card(
-        name=config.name,
-        version=config.version,
+        name=contents.name,
+        version=contents.version,
         pathway=registry.CHEST_FILM,
-        intended_use=_PHANTOM_USE if cohort.phantom else _SITE_USE,
-        limits_of_use=_PHANTOM_LIMITS if cohort.phantom else _SITE_LIMITS,
-        reference=config.reference,
-        training_data=describe(cohort, config, seed),
-        metrics=figures(cohort.bmd, trained.out_of_fold),
-        residual_sd=residual_sd(cohort.bmd, trained.out_of_fold),
-        detectors=(Network(file="detector.safetensors", sha256="", architecture=detector.architecture.to_dict()),),
-        members=tuple(_network(member) for member in trained.members),
+        intended_use=_PHANTOM_USE if contents.phantom else _SITE_USE,
+        limits_of_use=_PHANTOM_LIMITS if contents.phantom else _SITE_LIMITS,
+        reference=contents.reference,
+        training_data=contents.training_data,
+        metrics=figures(contents.truth, contents.estimate),
+        residual_sd=residual_sd(contents.truth, contents.estimate),
+        detectors=(Network(file="detector.safetensors", sha256="", architecture=architecture),),
+        members=tuple(_network(member) for member in contents.members),
     )
     return write_bundle(folder, card, files)
 
 
 def describe(cohort: Cohort, config: TrainConfig, seed: int) -> str:
     """One sentence on the training data, for the card."""
-    films, patients = len(cohort.films), len(set(cohort.patient_ids))
+    return (
+        f"{told(cohort)}; {config.split.folds} folds by patient, each network trained on all but one; run seed {seed}; "
+        f"configuration {config.sha256[:16]}"
+    )
+
+
+def told(cohort: Cohort) -> str:
+    """How many films of what kind a cohort has."""
     source = f"synthetic films of phantom {cohort.generator}" if cohort.phantom else "films of the site's own cohort"
     seeds = [film.seed for film in cohort.films if film.seed is not None]
     span = f", seeds {min(seeds)} to {max(seeds)}" if seeds else ""
-    return (
-        f"{films} {source} ({patients} patients{span}); {config.split.folds} folds by patient, each network trained on "
-        f"all but one; run seed {seed}; configuration {config.sha256[:16]}"
-    )
+    return f"{len(cohort.films)} {source} ({len(set(cohort.patient_ids))} patients{span})"
 
 
 def residual_sd(truth: Floats, estimate: Floats) -> dict[str, float]:
@@ -100,8 +131,8 @@ def residual_sd(truth: Floats, estimate: Floats) -> dict[str, float]:
 
 
 def figures(truth: Floats, estimate: Floats) -> dict[str, Any]:
-    """What the card states: films, R and RMSE by vertebra, out of fold (truth and estimate (n, 4) in g/cm2)."""
-    numbers: dict[str, Any] = {"out_of_fold_films": len(truth)}
+    """What the card states: films, R and RMSE by vertebra, from truth and estimate (n, 4) in g/cm2."""
+    numbers: dict[str, Any] = {"unseen_films": len(truth)}
     for column, vertebra in enumerate(Vertebra):
         known = np.isfinite(truth[:, column]) & np.isfinite(estimate[:, column])
         one, other = truth[known, column], estimate[known, column]

@@ -16,7 +16,7 @@ from screening_node.pathways.chest_film.architecture import EstimatorArchitectur
 #: Parts of the data; each is a phantom cohort of its own.
 TRAIN, CALIBRATION, TEST = "train", "calibration", "test"
 _PARTS = (TRAIN, CALIBRATION, TEST)
-_TOP = {"name", "reference", "thresholds", "cohorts", "inputs", "training", "estimator", "models"}
+_TOP = {"name", "version", "reference", "thresholds", "cohorts", "inputs", "training", "estimator", "models"}
 _MODEL = {"table", "name", "seeds", "films", "shuffled"}
 _ARCHITECTURE = {field.name for field in fields(EstimatorArchitecture)}
 
@@ -52,9 +52,10 @@ class ModelPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A whole experiment; ``size`` is the films' long side in pixels, ``source`` the file, for messages."""
+    """A whole experiment. ``version``: the best model's, as a bundle; ``size``: the films' long side in pixels."""
 
     name: str
+    version: str
     reference: str
     thresholds: str
     size: int
@@ -79,6 +80,7 @@ def load_plan(path: Path) -> Plan:
     reader.only(cohorts, "cohorts", {"size", *_PARTS})
     plan = Plan(
         name=reader.text(data, "name"),
+        version=reader.text(data, "version"),
         reference=reader.text(data, "reference"),
         thresholds=reader.text(data, "thresholds"),
         size=int(cohorts.get("size", 1024)),

@@ -13,8 +13,9 @@ import torch
 
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.tscore import ReferenceTable
-from screening_node.laboratory.experiment.plan import TEST, TRAIN, ModelPlan, Plan
-from screening_node.laboratory.experiment.results import Findings, difficulty, markdown
+from screening_node.laboratory.bundle import Contents, told, write
+from screening_node.laboratory.experiment.plan import CALIBRATION, TEST, TRAIN, ModelPlan, Plan
+from screening_node.laboratory.experiment.results import Findings, average_r, difficulty, markdown
 from screening_node.laboratory.experiment.runs import Outcome, ask_all, cohorts_apart, find_landmarks, train_all
 from screening_node.laboratory.experiment.shortcuts import shortcut_answers
 from screening_node.laboratory.folder import Cohort, open_cohort
@@ -22,6 +23,7 @@ from screening_node.laboratory.jobs import pick_devices
 from screening_node.laboratory.locate import Detector
 from screening_node.laboratory.progress import Progress, Report
 from screening_node.laboratory.runs import EstimatorTask
+from screening_node.laboratory.train import Member
 from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
 from screening_node.phantom.generators import ANATOMICAL
 
@@ -84,6 +86,45 @@ def measure(
     return outcomes, tasks
 
 
+def best_bundle(
+    plan: Plan,
+    outcomes: Sequence[Outcome],
+    tasks: Mapping[tuple[ModelPlan, int], EstimatorTask],
+    cohorts: Mapping[str, Cohort],
+    detector: Detector,
+    bench: Bench,
+) -> Path:
+    """The best model of the table of models as a bundle: its seeds are the ensemble.
+
+    Its residual SD and figures come from the calibration part, which no network has learnt from; the unseen films of
+    the table chose the model, so that what the bundle is worth has to be measured on films of its own.
+    """
+    truth = cohorts[TEST].bmd
+    rivals = [outcome for outcome in outcomes if outcome.model.table == "models"]
+    best = max(rivals, key=lambda outcome: average_r(truth, outcome.mean)).model
+    own = {pair: task for pair, task in tasks.items() if pair[0] is best}
+    part = cohorts[CALIBRATION]
+    device = torch.device(bench.devices[0])
+    found = find_landmarks(part, detector, bench.out / "inputs", device, bench.report)
+    (outcome,) = ask_all(plan, own, found, part, bench.out, devices=bench.devices, report=bench.report)
+    members = [
+        Member(name=task.name, architecture=task.architecture, weights=task.weights, fold=0) for task in own.values()
+    ]
+    contents = Contents(
+        name=f"chest_film {best.name}",
+        version=plan.version,
+        reference=plan.reference,
+        training_data=f"{told(cohorts[TRAIN])}; {len(members)} networks that differ by their seed",
+        phantom=True,
+        detector=detector,
+        members=members,
+        truth=part.bmd,
+        estimate=outcome.mean,
+    )
+    write(contents, bench.out / "bundle")
+    return bench.out / "bundle"
+
+
 def check_difficulty(
     plan: Plan, cohorts: Mapping[str, Cohort], detector: Detector, bench: Bench
 ) -> dict[str, tuple[float, float]]:
@@ -101,10 +142,11 @@ def reproduce(
     thresholds: ThresholdSet,
     command: str,
 ) -> Path:
-    """Run the plan and write OUT/results.md; a run that was killed goes on where it stopped."""
+    """Run the plan, write OUT/results.md and OUT/bundle, the best model; a killed run goes on where it stopped."""
     bench.out.mkdir(parents=True, exist_ok=True)
     cohorts = draw_cohorts(plan, bench, reference)
-    outcomes, _ = measure(plan, cohorts, detector, bench)
+    outcomes, tasks = measure(plan, cohorts, detector, bench)
+    best_bundle(plan, outcomes, tasks, cohorts, detector, bench)
     findings = Findings(
         plan=plan,
         test=cohorts[TEST],

@@ -74,7 +74,7 @@ def find_landmarks(
     test: Cohort, detector: Detector, cache: Path, device: torch.device, report: Report = silent
 ) -> Cohort:
     """The unseen films with the landmarks that the detector finds, kept in ``cache``."""
-    kept = cache / f"landmarks-{detector.sha256[:16]}.npy"
+    kept = cache / f"landmarks-{test.name}-{detector.sha256[:16]}.npy"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
         np.save(kept, locate(test, detector, device, report=report))

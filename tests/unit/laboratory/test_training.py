@@ -39,7 +39,7 @@ def test_a_run_ends_in_a_bundle_that_loads_and_says_what_it_is(trained: Path) ->
     assert [network.file for network in card.members] == ["member-1.safetensors", "member-2.safetensors"]
     assert "10 synthetic films of phantom anatomical" in card.training_data
     assert "not for clinical use" in card.limits_of_use
-    assert card.metrics["out_of_fold_films"] == 10
+    assert card.metrics["unseen_films"] == 10
     assert all(0 < sd < 1 for sd in card.residual_sd.values())
     reference = load_reference_table(ROOT / "config" / "references" / "wang2022-implied.toml")
     thresholds = load_threshold_set(ROOT / "config" / "thresholds" / "flex.toml")
