@@ -34,13 +34,15 @@ from screening_node.tls import ClientTls, Identity, ServerTls, Trust
 
 if TYPE_CHECKING:
     from screening_node.admin.site import AdminConfig
-    from screening_node.delivery.destination import Destination, Timeouts
+    from screening_node.delivery.destination import AnyDestination, Destination, Timeouts
     from screening_node.intake.callers import AllowedCaller
     from screening_node.intake.scp import SecurePort
     from screening_node.pathways.base import Pathway
     from screening_node.reporting.kinds import ObjectSet
+    from screening_node.reporting.message import MessageSet
     from screening_node.reporting.reporter import Reporter
     from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
+    from screening_node.settings.sections import AnyDestinationSection
 
 log = logging.getLogger(__name__)
 
@@ -130,24 +132,47 @@ def device(wanted: str) -> Any:
     return chosen
 
 
-def destinations(settings: Settings) -> tuple[Destination, ...]:
-    """The PACS that get reports."""
-    from screening_node.delivery.destination import Destination
-
-    return tuple(
-        Destination(name=each.name, ae_title=each.ae_title, host=each.host, port=each.port, tls=client_tls(each.tls))
-        for each in settings.destinations
-    )
+def destinations(settings: Settings) -> tuple[AnyDestination, ...]:
+    """What gets reports: PACS, receivers of HL7 messages, FHIR servers."""
+    return tuple(_destination(each) for each in settings.destinations)
 
 
-def object_sets(settings: Settings) -> dict[str, ObjectSet]:
+def _destination(section: AnyDestinationSection) -> AnyDestination:
+    from screening_node.delivery.destination import Destination, FhirDestination, MllpDestination
+
+    called = {"name": section.name, "host": section.host, "port": section.port}
+    tls = client_tls(section.tls)
+    if section.protocol == "hl7":
+        return MllpDestination(**called, tls=tls)
+    if section.protocol == "fhir":
+        version = {"R4": "4.0", "R5": "5.0"}[section.version]
+        return FhirDestination(**called, tls=tls, path=section.path, fhir_version=version, token=section.token_file)
+    return Destination(**called, tls=tls, ae_title=section.ae_title)
+
+
+def object_sets(settings: Settings) -> dict[str, ObjectSet | MessageSet]:
     """What each destination gets of every film."""
-    from screening_node.reporting.kinds import ObjectSet
+    return {each.name: _object_set(each) for each in settings.destinations}
 
-    return {
-        each.name: ObjectSet(sr_class=each.sr.uid, kinds=each.objects, language=each.language)
-        for each in settings.destinations
-    }
+
+def _object_set(section: AnyDestinationSection) -> ObjectSet | MessageSet:
+    from screening_node.reporting.kinds import ObjectSet
+    from screening_node.reporting.message import Addressing, MessageFormat, MessageSet
+
+    if section.protocol == "dicom":
+        return ObjectSet(sr_class=section.sr.uid, kinds=section.objects, language=section.language)
+    if section.protocol == "hl7":
+        keys = ("sending_application", "sending_facility", "receiving_application", "receiving_facility", "processing")
+        named = {key: getattr(section, key) for key in keys}
+        addressing = Addressing(**named, assigning_authority=section.assigning_authority)
+        return MessageSet(format=MessageFormat.ORU_R01, addressing=addressing, language=section.language)
+    return MessageSet(
+        format=MessageFormat.FHIR_R5 if section.version == "R5" else MessageFormat.FHIR_R4,
+        addressing=Addressing(
+            assigning_authority=section.assigning_authority, patient_system=section.patient_system or ""
+        ),
+        language=section.language,
+    )
 
 
 def this_node(settings: Settings) -> Destination:

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from screening_node import assembly, tls
 from screening_node.admin import listings
-from screening_node.delivery.destination import Destination
+from screening_node.delivery.destination import AnyDestination, FhirDestination, MllpDestination
+from screening_node.delivery.fhir import FhirChannel
 from screening_node.delivery.sender import echo
-from screening_node.delivery.sockets import listens, why_no_handshake
+from screening_node.delivery.sockets import connect, listens, why_no_handshake
 from screening_node.errors import DestinationRefused, Misconfigured, ScreeningNodeError
 from screening_node.settings import Settings, load_reference_table, load_settings
 from screening_node.settings.access import DestinationTlsSection, NodeTlsSection
@@ -169,16 +170,28 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
             fix="Add a [[destinations]] block for your PACS.",
         )
     for destination in assembly.destinations(settings):
-        yield _echoed(destination, settings)
+        yield _called(destination, settings)
 
 
-def _echoed(destination: Destination, settings: Settings) -> Finding:
+def _called(destination: AnyDestination, settings: Settings) -> Finding:
     check = f"destination {destination.name}"
     try:
-        echo(destination, calling_ae=settings.node.ae_title, timeouts=assembly.timeouts(_ECHO_SECONDS))
+        said = _answer_of(destination, settings)
     except ScreeningNodeError as error:
         return Finding(check=check, state=State.FAIL, message=error.message, fix=error.fix)
-    return Finding(check=check, state=State.OK, message=f"{destination} answers C-ECHO.")
+    return Finding(check=check, state=State.OK, message=f"{destination} {said}.")
+
+
+def _answer_of(destination: AnyDestination, settings: Settings) -> str:
+    """What shows that somebody is there, without sending anything that might be filed."""
+    timeouts = assembly.timeouts(_ECHO_SECONDS)
+    if isinstance(destination, MllpDestination):
+        connect(destination, destination.tls, timeouts).close()
+        return "accepts connections; whether it takes messages, the first one shows"
+    if isinstance(destination, FhirDestination):
+        return f"answers as {FhirChannel(destination, timeouts).check()}"
+    echo(destination, calling_ae=settings.node.ae_title, timeouts=timeouts)
+    return "answers C-ECHO"
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ from screening_node.queue import queue
 from screening_node.queue.job import Job
 from screening_node.queue.retry import describe, where
 from screening_node.reporting.kinds import Kind, ObjectSet, SopReference, Wanted
+from screening_node.reporting.message import MessageKind, MessageSet, WantedMessage
 from screening_node.reporting.picture import Picture
 from screening_node.reporting.reporter import Report
 from screening_node.store import alarms, records
@@ -50,7 +51,7 @@ _DECISIONS = 5
 
 
 class Reporter(Protocol):
-    """What turns a result into DICOM objects (``reporting/reporter.py``)."""
+    """What turns a result into DICOM objects and messages (``reporting/reporter.py``)."""
 
     def reports(
         self,
@@ -59,9 +60,9 @@ class Reporter(Protocol):
         alarm: AlarmDecision,
         at: dt.datetime,
         revision: int,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[Wanted | WantedMessage],
         picture: Callable[[], Picture | None] = lambda: None,
-    ) -> Mapping[Wanted, Report]:
+    ) -> Mapping[Wanted | WantedMessage, Report]:
         """The objects about the film at ``source_path``; the same arguments give the same bytes.
 
         What has nothing to show of this result, such as a key object without an alarm, is left out. ``picture`` is
@@ -81,15 +82,15 @@ class Prepared:
 class Verdict:
     """What a result means for the patient, and which revision of the exam's result it is or would be.
 
-    ``at`` is the time that the reports state: that of the job which first gave this result. ``previous`` is each
-    destination's Structured Report on the revision before, ``owed`` the (destination, kind) pairs of this one that
-    are delivered or owed already.
+    ``at`` is the time that the reports state: that of the job which first gave this result. ``previous`` is, by kind,
+    each destination's Structured Report or message on the revision before, ``owed`` the (destination, kind) pairs of
+    this one that are delivered or owed already.
     """
 
     alarm: AlarmDecision
     revision: int
     at: dt.datetime
-    previous: Mapping[str, SopReference] = field(default_factory=dict)
+    previous: Mapping[str, Mapping[str, SopReference]] = field(default_factory=dict)
     owed: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -105,7 +106,7 @@ class Screening:
         store: Store,
         archive: Archive,
         reporter: Reporter,
-        destinations: Mapping[str, ObjectSet],
+        destinations: Mapping[str, ObjectSet | MessageSet],
         report_refusals: bool,
         window_months: int,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
@@ -220,7 +221,8 @@ class Screening:
             picture=lambda: self._picture(prepared),
         )
         paths = {
-            order: self._archive.keep_report(report.data, report.sop_instance_uid) for order, report in reports.items()
+            order: self._archive.keep_report(report.data, report.sop_instance_uid, suffix=report.suffix)
+            for order, report in reports.items()
         }
         return [_outgoing(name, reports[order], paths[order]) for name, order in orders if order in reports]
 
@@ -230,13 +232,12 @@ class Screening:
             return None
         return self._pathway(prepared.exam).picture(prepared.work)
 
-    def _orders(self, verdict: Verdict) -> list[tuple[str, Wanted]]:
+    def _orders(self, verdict: Verdict) -> list[tuple[str, Wanted | WantedMessage]]:
         """What is still to be made, and for which destination."""
-        any_previous = next(iter(verdict.previous.values()), None)
         return [
             (name, wanted)
             for name, objects in self._destinations.items()
-            for wanted in objects.wanted(verdict.previous.get(name, any_previous))
+            for wanted in objects.wanted(_predecessor(verdict, name, objects.main_kind))
             if (name, wanted.kind) not in verdict.owed
         ]
 
@@ -290,10 +291,20 @@ def _outgoing(destination: str, report: Report, path: str) -> Outgoing:
     )
 
 
-def _reports_of(tx: sa.Connection, exam: Exam, revision: int) -> Mapping[str, SopReference]:
-    """By destination, the Structured Report on a revision of an exam's result."""
-    found = records.reports_of(tx, exam.id, revision, Kind.SR)
-    return {name: SopReference(sop_class_uid=uids[0], sop_instance_uid=uids[1]) for name, uids in found.items()}
+def _predecessor(verdict: Verdict, destination: str, kind: str) -> SopReference | None:
+    """What the next report names as replaced: in PACS any report of the study will do, but not for a message."""
+    of_kind = verdict.previous.get(kind, {})
+    some = next(iter(of_kind.values()), None) if kind == Kind.SR else None
+    return of_kind.get(destination, some)
+
+
+def _reports_of(tx: sa.Connection, exam: Exam, revision: int) -> Mapping[str, Mapping[str, SopReference]]:
+    """By kind and destination, the Structured Report or message on a revision of an exam's result."""
+    found = {kind: records.reports_of(tx, exam.id, revision, kind) for kind in (Kind.SR, *MessageKind)}
+    return {
+        kind: {name: SopReference(sop_class_uid=uids[0], sop_instance_uid=uids[1]) for name, uids in of_kind.items()}
+        for kind, of_kind in found.items()
+    }
 
 
 def answers_of(pathway: Pathway[Any], works: Sequence[Any]) -> list[Estimate | Refusal | Exception]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from screening_node.tls import ClientTls
 
@@ -19,6 +20,43 @@ class Destination:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.ae_title} at {self.host}:{self.port}{' with TLS' if self.tls else ''})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MllpDestination:
+    """A receiver of HL7 v2 messages over MLLP; ``tls`` is None for plain TCP."""
+
+    name: str
+    host: str
+    port: int
+    tls: ClientTls | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} (HL7 at {self.host}:{self.port}{' with TLS' if self.tls else ''})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FhirDestination:
+    """A FHIR server by its base address; ``tls`` is None where that is not https.
+
+    ``token`` is a file with a bearer token, read anew for every connection; ``fhir_version`` such as "4.0" goes into
+    the media type.
+    """
+
+    name: str
+    host: str
+    port: int
+    path: str
+    fhir_version: str
+    tls: ClientTls | None = None
+    token: Path | None = None
+
+    def __str__(self) -> str:
+        scheme = "https" if self.tls else "http"
+        return f"{self.name} (FHIR at {scheme}://{self.host}:{self.port}{self.path})"
+
+
+AnyDestination = Destination | MllpDestination | FhirDestination
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,24 +11,26 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 from pydicom.uid import UID
 from pynetdicom import _config
 
 from screening_node.delivery import retry
-from screening_node.delivery.destination import Destination, Timeouts
-from screening_node.delivery.sender import Connection, StoredObject, inspect
+from screening_node.delivery.channel import Channel, Unreachable
+from screening_node.delivery.destination import AnyDestination, FhirDestination, MllpDestination, Timeouts
+from screening_node.delivery.fhir import FhirChannel
+from screening_node.delivery.mllp import MllpChannel
+from screening_node.delivery.store_channel import StoreChannel
 from screening_node.errors import (
-    DestinationUnavailable,
+    DestinationRefused,
     LeaseLost,
     ScreeningNodeError,
     SopClassRefused,
     StoreUnavailable,
     UnreadableObject,
 )
-from screening_node.reporting import fallback
-from screening_node.reporting.kinds import Kind
 from screening_node.store import outbox
 from screening_node.store.archive import Archive
 from screening_node.store.outbox import Delivery
@@ -60,7 +62,7 @@ class DeliveryConfig:
 
 def run_delivery(
     config: DeliveryConfig,
-    destinations: Sequence[Destination],
+    destinations: Sequence[AnyDestination],
     store: Store,
     archive: Archive,
     stop: threading.Event,
@@ -92,7 +94,7 @@ def owner_prefix() -> str:
     return f"delivery@{socket.gethostname()}:"
 
 
-def _take_back(store: Store, destinations: Sequence[Destination], stop: threading.Event, pause: float) -> None:
+def _take_back(store: Store, destinations: Sequence[AnyDestination], stop: threading.Event, pause: float) -> None:
     """What an earlier run on this host still held when it was killed is due at once."""
     while not stop.is_set():
         try:
@@ -110,15 +112,20 @@ def _take_back(store: Store, destinations: Sequence[Destination], stop: threadin
         return
 
 
-class _Unreachable(DestinationUnavailable):
-    """No association can be had at all."""
+def channel_to(destination: AnyDestination, config: DeliveryConfig) -> Channel[Any]:
+    """What speaks the destination's protocol."""
+    if isinstance(destination, MllpDestination):
+        return MllpChannel(destination, config.timeouts)
+    if isinstance(destination, FhirDestination):
+        return FhirChannel(destination, config.timeouts)
+    return StoreChannel(destination, config.ae_title, config.timeouts)
 
 
 class Drain:
-    """Everything that one destination is owed, sent in order over an association that is kept while it is used."""
+    """Everything that one destination is owed, sent in order over a connection that is kept while it is used."""
 
     def __init__(
-        self, config: DeliveryConfig, destination: Destination, store: Store, archive: Archive, stop: threading.Event
+        self, config: DeliveryConfig, destination: AnyDestination, store: Store, archive: Archive, stop: threading.Event
     ) -> None:
         self._config = config
         self._destination = destination
@@ -126,7 +133,7 @@ class Drain:
         self._archive = archive
         self._stop = stop
         self._owner = f"{owner_prefix()}{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._connection = Connection(destination, config.ae_title, config.timeouts)
+        self._channel = channel_to(destination, config)
         self._last_used = time.monotonic()
 
     @property
@@ -149,51 +156,63 @@ class Drain:
                 pause = self._config.store_pause
             self._release_if_idle()
             self._stop.wait(pause)
-        self._connection.close()
+        self._channel.close()
 
     def hang_up(self) -> None:
-        """End the association at once; called from another thread when there is no more time."""
-        self._connection.hang_up()
+        """End the connection at once; called from another thread when there is no more time."""
+        self._channel.hang_up()
 
     def _round(self) -> bool:
         """Claim what is due and deal with each; False where nothing is due."""
         config = self._config
         batch = outbox.claim_due(self._store, self._destination.name, self._owner, _now(), config.batch, config.lease)
-        sendable = [(delivery, stored) for delivery in batch if (stored := self._locate(delivery)) is not None]
-        for number, (delivery, stored) in enumerate(sendable):
+        sendable = [(delivery, parcel) for delivery in batch if (parcel := self._load(delivery)) is not None]
+        for number, (delivery, parcel) in enumerate(sendable):
             if self._stop.is_set():
                 self._hand_back([other for other, _ in sendable[number:]])
                 break
             try:
-                self._send(delivery, stored, [other for _, other in sendable[number:]])
-            except _Unreachable as error:  # it would be as far away for the rest of the batch
+                self._send(delivery, parcel, [other for _, other in sendable[number:]])
+            except Unreachable as error:  # it would be as far away for the rest of the batch
                 for other, _ in sendable[number:]:
                     self._failed(other, error)
                 break
         return bool(batch)
 
-    def _locate(self, delivery: Delivery) -> StoredObject | None:
-        """The delivery's file; where its bytes are missing or damaged the delivery is parked."""
+    def _load(self, delivery: Delivery) -> Any:
+        """What is to be sent; None, and the delivery parked, where its bytes are missing, damaged or out of date."""
         path = self._archive.path(delivery.path)
         try:
+            if self._channel.newest_wins:
+                self._check_order(delivery)
             if path.is_file():
-                return inspect(path)
+                return self._channel.load(path)
             self._failed(delivery, _missing(self._archive))
-        except UnreadableObject as error:
+        except (UnreadableObject, DestinationRefused) as error:
             self._failed(delivery, error)
         return None
 
-    def _send(self, delivery: Delivery, stored: StoredObject, coming: Sequence[StoredObject]) -> None:
-        """Send one object and write down what came of it; that nobody is there is left to the caller.
+    def _check_order(self, delivery: Delivery) -> None:
+        """What came late must not replace what is newer. Raises DestinationRefused."""
+        with self._store.read() as tx:
+            newer = outbox.overtaken_by(tx, delivery)
+        if newer is not None:
+            raise DestinationRefused(
+                f"{self._destination.name} has a newer report on the same film: delivery {newer}.",
+                fix="Nothing is to be done; this one would put an old state in its place.",
+            )
 
-        A peer that breaks off over this one object fails it alone: it must not hold up those behind it.
+    def _send(self, delivery: Delivery, parcel: Any, coming: Sequence[Any]) -> None:
+        """Send one report and write down what came of it; that nobody is there is left to the caller.
+
+        A peer that breaks off over this one fails it alone: it must not hold up those behind it.
         """
         try:
-            note = self._store_over(stored, coming)
-        except _Unreachable:
+            note = self._channel.send(parcel, coming)
+        except Unreachable:
             raise
         except SopClassRefused as error:
-            self._refused(delivery, stored, error)
+            self._refused(delivery, parcel, error)
             return
         except ScreeningNodeError as error:
             self._failed(delivery, error)
@@ -208,23 +227,10 @@ class Drain:
             f" ({note})" if note else "",
         )
 
-    def _store_over(self, stored: StoredObject, coming: Sequence[StoredObject]) -> str:
-        """Send over the open association, or a new one where that is gone or was never negotiated for this."""
-        if self._connection.serves([stored]):
-            try:
-                return self._connection.store(stored).note
-            except DestinationUnavailable as error:  # an idle association that the peer closed meanwhile
-                logger.info("A new association with %s is needed: %s", self._destination.name, error.message)
-        try:
-            self._connection.open_for(coming)
-        except DestinationUnavailable as error:
-            raise _Unreachable(error.message, fix=error.fix) from error
-        return self._connection.store(stored).note
-
-    def _refused(self, delivery: Delivery, stored: StoredObject, error: SopClassRefused) -> None:
+    def _refused(self, delivery: Delivery, parcel: Any, error: SopClassRefused) -> None:
         """Put the same report in another SOP class in its place; where there is none, park it."""
         try:
-            other = fallback.in_next_class(stored.path) if delivery.kind == Kind.SR else None
+            other = self._channel.instead(parcel, delivery.kind)
         except UnreadableObject as unreadable:
             self._failed(delivery, unreadable)
             return
@@ -267,8 +273,8 @@ class Drain:
             logger.warning("Delivery %d was taken over by another sender meanwhile.", delivery.id)
 
     def _release_if_idle(self) -> None:
-        if self._connection.is_open and time.monotonic() - self._last_used > self._config.idle_close:
-            self._connection.close()
+        if self._channel.is_open and time.monotonic() - self._last_used > self._config.idle_close:
+            self._channel.close()
 
 
 def _missing(archive: Archive) -> ScreeningNodeError:

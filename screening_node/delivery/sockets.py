@@ -10,6 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from typing import Any, cast
 
 from pynetdicom import AE, evt
@@ -21,11 +22,15 @@ from pynetdicom.transport import (
     ThreadedAssociationServer,
 )
 
-from screening_node.delivery.destination import Destination, Timeouts
-from screening_node.tls import in_words
+from screening_node.delivery.destination import Destination, FhirDestination, MllpDestination, Timeouts
+from screening_node.delivery.outcomes import of_tls, unavailable
+from screening_node.errors import DestinationUnavailable, Misconfigured
+from screening_node.tls import ClientTls, calling, in_words
 
 #: An alert over our certificate comes at once; a server that likes it waits for our A-ASSOCIATE-RQ.
 _ALERT_SECONDS = 1.0
+#: What the threads of a server's associations get to end in; a handler may be at work.
+_END_SECONDS = 5.0
 
 
 class ClosingSocket(AssociationSocket):
@@ -54,6 +59,31 @@ def listens(destination: Destination) -> bool:
     except OSError:
         return False
     return True
+
+
+def connect(destination: MllpDestination | FhirDestination, tls: ClientTls | None, timeouts: Timeouts) -> socket.socket:
+    """A TCP connection, with TLS where there is to be some. Raises DestinationUnavailable.
+
+    Certificates are read anew for each: a renewed one needs no restart, a broken one is worth another try.
+    """
+    where = str(destination)
+    try:
+        plain = socket.create_connection((destination.host, destination.port), timeouts.connect)
+    except socket.gaierror as error:
+        raise unavailable("has a host name that cannot be resolved", where) from error
+    except OSError as error:
+        raise unavailable("cannot be reached", where) from error
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is None:
+        return plain
+    try:
+        return calling(tls).get().wrap_socket(plain, server_hostname=tls.server_name or destination.host)
+    except OSError as error:
+        plain.close()
+        raise of_tls(in_words(error), where) from error
+    except Misconfigured as error:
+        plain.close()
+        raise DestinationUnavailable(f"{where}: {error.message}", fix=error.fix) from error
 
 
 def why_no_handshake(
@@ -94,17 +124,29 @@ class ClosingRequestHandler(RequestHandler):
         return association
 
 
-def listen(
-    entity: AE, address: tuple[str, int], handlers: list[evt.EventHandlerType], *, name: str
-) -> ThreadedAssociationServer:
+class ClosingServer(ThreadedAssociationServer):
+    """When it is shut down, its associations end with it; pynetdicom's leaves them to their threads."""
+
+    def shutdown(self) -> None:
+        """Stop listening, abort what still runs, and wait for its threads, which close their sockets."""
+        super().shutdown()
+        running = self.active_associations
+        for association in running:
+            association.abort()
+        until = time.monotonic() + _END_SECONDS
+        for association in running:
+            association.join(max(until - time.monotonic(), 0.0))
+
+
+def listen(entity: AE, address: tuple[str, int], handlers: list[evt.EventHandlerType], *, name: str) -> ClosingServer:
     """Serve on a thread, like ``AE.start_server``; end it with ``shutdown()``. Raises OSError."""
     server = entity.make_server(
         address,
         evt_handlers=handlers,
-        server_class=ThreadedAssociationServer,
+        server_class=ClosingServer,
         request_handler=ClosingRequestHandler,
     )
-    assert isinstance(server, ThreadedAssociationServer)
+    assert isinstance(server, ClosingServer)
     entity._servers.append(server)  # where shutdown() looks for it
     threading.Thread(target=server.serve_forever, args=(0.1,), name=name, daemon=True).start()
     return server

@@ -87,6 +87,11 @@ class ObjectSet:
     kinds: tuple[Kind, ...] = (Kind.SR,)
     language: Language = Language.ENGLISH
 
+    @property
+    def main_kind(self) -> Kind:
+        """The kind whose earlier revision is named as the predecessor."""
+        return Kind.SR
+
     def wanted(self, previous: SopReference | None) -> Iterator[Wanted]:
         """The objects, each with what it takes to make it; ``previous`` as in ``Wanted``."""
         for kind in self.kinds:

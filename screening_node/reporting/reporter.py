@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydicom.dataset import Dataset
 
@@ -16,25 +17,34 @@ from screening_node.domain.alarm import AlarmDecision
 from screening_node.domain.result import ScreeningResult
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.reporting import capture, composite, document, key_object, softcopy, source, uids
+from screening_node.reporting import capture, composite, document, fhir, hl7, key_object, softcopy, source, uids
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, SR_CLASSES, Kind, SopReference, Wanted
 from screening_node.reporting.language import Language, words
 from screening_node.reporting.measurement_report import Statement
+from screening_node.reporting.message import Message, MessageFormat, MessageKind, WantedMessage
 from screening_node.reporting.picture import Picture, of_file
 from screening_node.reporting.sentence import Sentences
 from screening_node.reporting.source import SourceFilm
 
 __all__ = ["Report", "Reporter", "SopReference"]
 
+_SUFFIXES: Mapping[str, str] = {MessageKind.HL7: ".hl7", MessageKind.FHIR: ".json"}
+WantedT = TypeVar("WantedT", bound=Wanted | WantedMessage)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """One object for PACS: ``data`` is its Part 10 file."""
+    """One object for PACS: ``data`` is its Part 10 file; or a message, with its format as ``sop_class_uid``."""
 
     kind: str
     sop_class_uid: str
     sop_instance_uid: str
     data: bytes
+
+    @property
+    def suffix(self) -> str:
+        """What its file's name ends in."""
+        return _SUFFIXES.get(self.kind, ".dcm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +121,9 @@ class Reporter:
         alarm: AlarmDecision,
         at: dt.datetime,
         revision: int,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[WantedT],
         picture: Callable[[], Picture | None] = lambda: None,
-    ) -> Mapping[Wanted, Report]:
+    ) -> Mapping[WantedT, Report]:
         """The objects about the film in ``source_path``; those for which there is nothing to show are left out.
 
         Args:
@@ -146,19 +156,16 @@ class Reporter:
         made = ((each, self._made(said(each.language), each)) for each in wanted)
         return {each: report for each, report in made if report is not None}
 
-    def _made(self, subject: _Subject, wanted: Wanted) -> Report | None:
+    def _made(self, subject: _Subject, wanted: Wanted | WantedMessage) -> Report | None:
         sop_instance_uid = self._sop_instance_uid(subject.statement, wanted)
-        dataset = _BUILDERS[wanted.kind](subject, wanted, sop_instance_uid)
-        if dataset is None:
+        data = _bytes_of(subject, wanted, sop_instance_uid)
+        if data is None:
             return None
         return Report(
-            kind=wanted.kind,
-            sop_class_uid=wanted.sop_class_uid,
-            sop_instance_uid=sop_instance_uid,
-            data=composite.to_bytes(dataset),
+            kind=wanted.kind, sop_class_uid=wanted.sop_class_uid, sop_instance_uid=sop_instance_uid, data=data
         )
 
-    def _sop_instance_uid(self, statement: Statement, wanted: Wanted) -> str:
+    def _sop_instance_uid(self, statement: Statement, wanted: Wanted | WantedMessage) -> str:
         """From the film, the model and everything said; not from ``at``, so that a re-run overwrites."""
         said = [
             statement.result.sha256,
@@ -169,6 +176,7 @@ class Reporter:
             self._reference.citation,
             self._software_version,
             "" if wanted.previous is None else wanted.previous.sop_instance_uid,
+            *(wanted.said if isinstance(wanted, WantedMessage) else ()),
         ]
         model = statement.result.model
         return uids.derived(
@@ -180,6 +188,14 @@ class Reporter:
             statement.revision,
             wanted.sop_class_uid,
         )
+
+
+def _bytes_of(subject: _Subject, wanted: Wanted | WantedMessage, uid: str) -> bytes | None:
+    if isinstance(wanted, WantedMessage):
+        message = Message(statement=subject.statement, wanted=wanted, uid=uid, at=subject.at)
+        return _MESSAGES[wanted.sop_class_uid](message)
+    dataset = _BUILDERS[wanted.kind](subject, wanted, uid)
+    return None if dataset is None else composite.to_bytes(dataset)
 
 
 def _sr(subject: _Subject, wanted: Wanted, uid: str) -> Dataset:
@@ -215,6 +231,11 @@ _BUILDERS: Mapping[Kind, Callable[[_Subject, Wanted, str], Dataset | None]] = {
     Kind.SC: _sc,
     Kind.PDF: _pdf,
     Kind.KO: _ko,
+}
+_MESSAGES: Mapping[MessageFormat, Callable[[Message], bytes]] = {
+    MessageFormat.ORU_R01: hl7.build,
+    MessageFormat.FHIR_R4: fhir.build,
+    MessageFormat.FHIR_R5: fhir.build,
 }
 
 

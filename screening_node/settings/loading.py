@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from screening_node.errors import Misconfigured
-from screening_node.settings.sections import ENVIRONMENT_PREFIX, Settings
+from screening_node.settings.sections import ENVIRONMENT_PREFIX, PROTOCOLS, Settings
 from screening_node.settings.tables import read_toml
 
 DEFAULT = Path("config") / "node.toml"
@@ -99,6 +99,7 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
         ("pathways", "chest_film", "reference"): lambda value: str(find_table(value, folder, "references")),
         ("pathways", "chest_film", "thresholds"): lambda value: str(find_table(value, folder, "thresholds")),
     }
+    places["destinations", "*", "token_file"] = lambda value: str(folder / value)
     for file in ("certificate", "key", "authorities", "revocations"):
         for section in (("node", "tls"), ("destinations", "*", "tls")):
             places[(*section, file)] = lambda value: str(folder / value)
@@ -136,9 +137,17 @@ def find_table(value: str, folder: Path, kind: str) -> Path:
 
 
 def _explained(item: ErrorDetails, file: Path) -> str:
-    key = ".".join(str(part) for part in item["loc"])
+    place = _written(item["loc"])
+    key = ".".join(str(part) for part in place)
     reason = item["msg"] if item["type"] == "site" else item["msg"][:1].lower() + item["msg"][1:]
-    return f"{_origin(item['loc'], file)}: {key}: {reason}. Fix: {_fix(item)}"
+    return f"{_origin(place, file)}: {key}: {reason}. Fix: {_fix(item)}"
+
+
+def _written(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place as a site writes it: pydantic puts a destination's protocol behind its number."""
+    if len(place) > 2 and place[0] == "destinations" and place[2] in PROTOCOLS:
+        return (*place[:2], *place[3:])
+    return place
 
 
 def _origin(place: tuple[int | str, ...], file: Path) -> str:
@@ -168,7 +177,9 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     """The keys of the section at ``place``."""
     fields: Mapping[str, Any] = Settings.model_fields
     for part in place:
-        if isinstance(part, str):
+        if part in PROTOCOLS:
+            fields = PROTOCOLS[str(part)].model_fields
+        elif isinstance(part, str):
             fields = _fields_of(fields[part].annotation) or fields
     return sorted(fields)
 

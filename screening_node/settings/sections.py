@@ -9,9 +9,19 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -22,6 +32,7 @@ from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR
 from screening_node.reporting.language import Language
 from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
+from screening_node.settings.messages import FhirSection, Hl7Section, Name
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
 ENVIRONMENT_PREFIX = "SCREENING_NODE__"
@@ -120,7 +131,8 @@ class SrClass(StrEnum):
 class DestinationSection(Section):
     """One PACS, and what it gets of every film."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    name: Name
+    protocol: Literal["dicom"] = "dicom"
     ae_title: AeTitle
     host: Host
     port: Port
@@ -144,6 +156,27 @@ class DestinationSection(Section):
         if len(set(value)) < len(value):
             raise wrong("a kind of object is listed twice", 'List each once, for example ["SR", "GSPS", "PDF"].')
         return value
+
+
+#: Every kind of destination, by what it writes as its protocol; without one it is a PACS.
+PROTOCOLS: Final[dict[str, type[BaseModel]]] = {"dicom": DestinationSection, "hl7": Hl7Section, "fhir": FhirSection}
+
+
+def _protocol(value: Any) -> str:
+    return str(value.get("protocol", "dicom") if isinstance(value, dict) else getattr(value, "protocol", "dicom"))
+
+
+AnyDestinationSection = Annotated[
+    Annotated[DestinationSection, Tag("dicom")]
+    | Annotated[Hl7Section, Tag("hl7")]
+    | Annotated[FhirSection, Tag("fhir")],
+    Discriminator(
+        _protocol,
+        custom_error_type="site",
+        custom_error_message="there is no such protocol",
+        custom_error_context={"fix": 'Write protocol = "hl7" or "fhir"; leave it out for a PACS.'},
+    ),
+]
 
 
 class StoreSection(Section):
@@ -267,7 +300,7 @@ class Settings(BaseSettings):
     )
 
     node: NodeSection = NodeSection()
-    destinations: tuple[DestinationSection, ...] = ()
+    destinations: tuple[AnyDestinationSection, ...] = ()
     store: StoreSection
     pathways: PathwaysSection
     alarms: AlarmsSection = AlarmsSection()
@@ -291,7 +324,9 @@ class Settings(BaseSettings):
 
     @field_validator("destinations")
     @classmethod
-    def _distinct(cls, value: tuple[DestinationSection, ...], info: ValidationInfo) -> tuple[DestinationSection, ...]:
+    def _distinct(
+        cls, value: tuple[AnyDestinationSection, ...], info: ValidationInfo
+    ) -> tuple[AnyDestinationSection, ...]:
         names = [destination.name for destination in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -305,7 +340,7 @@ class Settings(BaseSettings):
         return value
 
 
-def _is_node(destination: DestinationSection, node: NodeSection) -> bool:
+def _is_node(destination: AnyDestinationSection, node: NodeSection) -> bool:
     """Whether sending there would send to ourselves."""
     here = destination.host == node.host or {destination.host, node.host} <= _EVERYWHERE
     return here and destination.port in node.ports

@@ -69,9 +69,12 @@ class Archive:
             self._place(temp, relative)
         return relative
 
-    def keep_report(self, data: bytes, sop_instance_uid: str) -> str:
-        """Write a report durably; repeating it with the same bytes changes nothing. Returns the relative path."""
-        relative = _relative(_REPORTS, sop_instance_uid, hashlib.sha256(data).hexdigest())
+    def keep_report(self, data: bytes, sop_instance_uid: str, *, suffix: str = ".dcm") -> str:
+        """Write a report durably; repeating it with the same bytes changes nothing. Returns the relative path.
+
+        ``suffix`` says what it is: ``.dcm``, or ``.hl7`` or ``.json`` for messages.
+        """
+        relative = _relative(_REPORTS, sop_instance_uid, hashlib.sha256(data).hexdigest(), suffix)
         temp = self.spool()
         try:
             with self._translated():
@@ -153,9 +156,9 @@ def _translate(error: OSError, root: Path) -> DiskFull | StoreUnavailable:
     )
 
 
-def _relative(room: str, uid: str, content_sha256: str) -> str:
+def _relative(room: str, uid: str, content_sha256: str, suffix: str = ".dcm") -> str:
     name = hashlib.sha256(uid.encode()).hexdigest()[:32]
-    return f"{room}/{name[:2]}/{name}-{content_sha256[:32]}.dcm"
+    return f"{room}/{name[:2]}/{name}-{content_sha256[:32]}{suffix}"
 
 
 def _sha256_of(path: Path) -> str:

@@ -34,7 +34,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outgoing:
-    """An object that a destination is to get; ``path`` is relative in the archive, ``kind`` such as "SR"."""
+    """An object that a destination is to get; ``path`` is relative in the archive, ``kind`` such as "SR".
+
+    A message (kind "HL7" or "FHIR") has its format in the place of the SOP class, and a UID derived like an object's.
+    """
 
     destination: str
     kind: str
@@ -152,6 +155,19 @@ def next_due(tx: sa.Connection, destination: str) -> dt.datetime | None:
     """When the next delivery to a destination is due; None where it is owed nothing."""
     waiting = sa.and_(outbox.c.destination == destination, outbox.c.state == DeliveryState.PENDING)
     return tx.execute(sa.select(sa.func.min(outbox.c.not_before)).where(waiting)).scalar()
+
+
+def overtaken_by(tx: sa.Connection, delivery: Delivery) -> int | None:
+    """The delivery of a later report of this kind on the same exam that the destination has already, if any."""
+    later = sa.and_(
+        outbox.c.id > delivery.id,
+        outbox.c.destination == delivery.destination,
+        outbox.c.kind == delivery.kind,
+        outbox.c.state == DeliveryState.DELIVERED,
+        results.c.exam_id == delivery.exam_id,
+    )
+    statement = sa.select(sa.func.max(outbox.c.id)).join(results, results.c.id == outbox.c.result_id)
+    return tx.execute(statement.where(later)).scalar()
 
 
 def delivered(tx: sa.Connection, delivery: Delivery, now: dt.datetime) -> None:

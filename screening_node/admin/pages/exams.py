@@ -13,6 +13,8 @@ from screening_node.admin.rendering import render
 from screening_node.admin.site import site_of
 from screening_node.store.alarms import Outcome
 
+_MEDIA_TYPES = {".dcm": "application/dicom", ".hl7": "application/hl7-v2", ".json": "application/fhir+json"}
+
 router = APIRouter(prefix="/exams")
 Looker = Annotated[Visitor, Depends(viewer)]
 
@@ -45,10 +47,10 @@ def film(request: Request, number: Number, visitor: Looker) -> Response:
 
 @router.get("/{number}/reports/{delivery}.dcm")
 def report(request: Request, number: Number, delivery: Number, visitor: Looker) -> Response:
-    """A report as it goes to the PACS."""
+    """A report as it goes to its destination: an object, or a message."""
     site = site_of(request)
     path, uid = exam_view.report_file(site.store, number, delivery)
-    data = site.archive.existing(path).read_bytes()
+    file = site.archive.existing(path)
     actions.looked(site.store, f"exam {number}", actor=visitor.name, action="report.download")
-    headers = {"Content-Disposition": f'attachment; filename="{uid}.dcm"'}
-    return Response(data, media_type="application/dicom", headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{uid}{file.suffix}"'}
+    return Response(file.read_bytes(), media_type=_MEDIA_TYPES[file.suffix], headers=headers)
