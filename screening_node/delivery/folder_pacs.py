@@ -14,11 +14,10 @@ from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
-from pynetdicom.transport import ThreadedAssociationServer
 
 from screening_node.delivery.dispatcher import quiet_libraries
 from screening_node.delivery.outcomes import StoreStatus
-from screening_node.delivery.sockets import listen
+from screening_node.delivery.sockets import ClosingServer, listen
 from screening_node.errors import Misconfigured
 
 _MAX_PDU = 131072
@@ -43,7 +42,7 @@ class FolderPacs:
         self._ae_title = ae_title
         self._address = (host, port)
         self._on_received = on_received
-        self._server: ThreadedAssociationServer | None = None
+        self._server: ClosingServer | None = None
 
     def start(self) -> int:
         """Listen; returns the port. Raises Misconfigured where the address is taken."""
@@ -66,8 +65,6 @@ class FolderPacs:
         """Close the socket and abort what is still connected."""
         if self._server is None:
             return
-        for association in self._server.active_associations:
-            association.abort()
         self._server.shutdown()
         self._server = None
 
