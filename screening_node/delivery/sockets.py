@@ -22,8 +22,10 @@ from pynetdicom.transport import (
     ThreadedAssociationServer,
 )
 
-from screening_node.delivery.destination import Destination, Timeouts
-from screening_node.tls import in_words
+from screening_node.delivery.destination import Destination, FhirDestination, MllpDestination, Timeouts
+from screening_node.delivery.outcomes import of_tls, unavailable
+from screening_node.errors import DestinationUnavailable, Misconfigured
+from screening_node.tls import ClientTls, calling, in_words
 
 #: An alert over our certificate comes at once; a server that likes it waits for our A-ASSOCIATE-RQ.
 _ALERT_SECONDS = 1.0
@@ -57,6 +59,31 @@ def listens(destination: Destination) -> bool:
     except OSError:
         return False
     return True
+
+
+def connect(destination: MllpDestination | FhirDestination, tls: ClientTls | None, timeouts: Timeouts) -> socket.socket:
+    """A TCP connection, with TLS where there is to be some. Raises DestinationUnavailable.
+
+    Certificates are read anew for each: a renewed one needs no restart, a broken one is worth another try.
+    """
+    where = str(destination)
+    try:
+        plain = socket.create_connection((destination.host, destination.port), timeouts.connect)
+    except socket.gaierror as error:
+        raise unavailable("has a host name that cannot be resolved", where) from error
+    except OSError as error:
+        raise unavailable("cannot be reached", where) from error
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is None:
+        return plain
+    try:
+        return calling(tls).get().wrap_socket(plain, server_hostname=tls.server_name or destination.host)
+    except OSError as error:
+        plain.close()
+        raise of_tls(in_words(error), where) from error
+    except Misconfigured as error:
+        plain.close()
+        raise DestinationUnavailable(f"{where}: {error.message}", fix=error.fix) from error
 
 
 def why_no_handshake(
