@@ -38,8 +38,8 @@ from integration.modality import (
 )
 from integration.nodes import IntakeRunner, RunningIntake, running_intake
 from pydicom.uid import DeflatedExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
 
+from screening_node.delivery.sockets import ClosingEntity
 from screening_node.errors import DiskFull
 from screening_node.intake.statuses import IntakeStatus as Status
 from screening_node.store import tables
@@ -181,7 +181,7 @@ def test_one_film_from_many_senders_at_the_same_time(intake: RunningIntake) -> N
 def test_an_unknown_sop_class_is_refused_at_negotiation(
     intake: RunningIntake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entity = AE()
+    entity = ClosingEntity()
     unknown = "1.2.826.0.1.3680043.9.9999.1"
     entity.add_requested_context(unknown)
     entity.add_requested_context(DX_PRESENTATION)
@@ -595,7 +595,7 @@ def test_a_bug_in_the_node_is_not_a_success(
 def test_more_associations_than_allowed(run_an_intake: IntakeRunner) -> None:
     with run_an_intake(max_associations=2) as node:
         with modality(node.port), modality(node.port):
-            entity = AE()
+            entity = ClosingEntity()
             entity.add_requested_context(DX_PRESENTATION)
             third = entity.associate("127.0.0.1", node.port)
             assert third.is_rejected
