@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -198,30 +197,6 @@ def limits_of(thresholds: ThresholdSet) -> Floats:
     return np.array([thresholds.by_vertebra[vertebra] for vertebra in Vertebra])
 
 
-def bone_figures(
-    truth: Floats,
-    estimate: Floats,
-    *,
-    reference: ReferenceTable,
-    thresholds: ThresholdSet,
-    sexes: Sequence[str | None],
-) -> dict[str, Any]:
-    """Every figure about BMD (n, 4), ready for JSON: by vertebra (Tables I, II) and by patient (Table III)."""
-    true_t, estimated_t = t_scores(truth, reference, sexes), t_scores(estimate, reference, sexes)
-    below = estimated_t < limits_of(thresholds)
-    vertebrae = {
-        vertebra.value: asdict(agreement(truth[:, i], estimate[:, i], true_t[:, i] <= OSTEOPOROSIS))
-        | {thresholds.name: asdict(detection(below[:, i], true_t[:, i] <= OSTEOPOROSIS))}
-        for i, vertebra in enumerate(Vertebra)
-    }
-    lowest = true_t.min(axis=1)
-    patient = {
-        "osteoporosis": asdict(detection(np.asarray(below.any(axis=1)), lowest <= OSTEOPOROSIS)),
-        "osteopenia_or_worse": asdict(detection(np.asarray(below.any(axis=1)), lowest < OSTEOPENIA)),
-    }
-    return {"vertebrae": vertebrae, "patient": patient, "thresholds": thresholds.name, "reference": reference.name}
-
-
 #: Kinds of landmark: a word that their names share.
 KINDS = ("clavicle", "rib", "c7", "t12")
 
@@ -229,22 +204,6 @@ KINDS = ("clavicle", "rib", "c7", "t12")
 def landmarks_of(kind: str) -> list[int]:
     """The columns of a kind of landmark."""
     return [column for column, name in enumerate(LANDMARK_NAMES) if kind in name]
-
-
-def landmark_figures(error_mm: Floats) -> dict[str, Any]:
-    """Mean radial error in mm of (n, 16) distances: over all, the 95th percentile, and by kind of landmark."""
-    return {
-        "mean_mm": float(error_mm.mean()),
-        "p95_mm": float(np.percentile(error_mm, 95)),
-        "by_kind_mm": {kind: float(error_mm[:, landmarks_of(kind)].mean()) for kind in KINDS},
-    }
-
-
-def radial_error(found: Floats, true: Floats, spacing_mm: float | tuple[float, float]) -> Floats:
-    """Distances in mm (n, 16) between points (n, 16, 2) in pixels; ``spacing_mm`` one number or (row, column)."""
-    row, column = (spacing_mm, spacing_mm) if isinstance(spacing_mm, float | int) else spacing_mm
-    distance: Floats = np.linalg.norm((found - true) * (column, row), axis=-1)
-    return distance
 
 
 def distance_to_polyline(points: Floats, line: Floats) -> Floats:

@@ -203,7 +203,9 @@ def _bmd_by_age(study: Study, table: Table) -> Figure:
         place.set(title=_SEX[sex], xlabel="Age, years", ylabel=_BMD if sex == "F" else "")
         for index, vertebra in enumerate(VERTEBRAE):
             _band_line(place, rows, vertebra, index, shaded=True)
-    axes[2].sharey(axes[1])
+    limits = [*axes[1].get_ylim(), *axes[2].get_ylim()]
+    for place in axes[1:]:
+        place.set_ylim(min(limits), max(limits))
     _legend(figure, axes[1], VERTEBRAE)
     return figure
 

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-from screening_node.domain.alarm import ThresholdSet
-from screening_node.domain.result import Vertebra
 from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.laboratory import metrics
 
@@ -15,7 +13,6 @@ REFERENCE = ReferenceTable(
     source="",
     rows=(ReferenceRow(sex="any", vertebra="any", mean=1.0, sd=0.1),),
 )
-FLEX = ThresholdSet(name="flex", source="", by_vertebra=dict(zip(Vertebra, (-2.2, -2.1, -2.0, -1.9), strict=True)))
 
 
 def test_agreement_of_a_shifted_estimate() -> None:
@@ -41,29 +38,6 @@ def test_detection_counts() -> None:
     found = metrics.detection(np.array([True, False, True, False]), np.array([True, True, False, False]))
     assert (found.sensitivity, found.specificity) == (0.5, 0.5)
     assert metrics.detection(np.array([True]), np.array([True])).specificity is None
-
-
-def test_a_patient_is_positive_when_any_vertebra_is() -> None:
-    truth = np.array([[0.74, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]])  # T of L1 -2.6
-    figures = metrics.bone_figures(truth, truth, reference=REFERENCE, thresholds=FLEX, sexes=["F", "M"])
-    assert figures["patient"]["osteoporosis"] == {
-        "positives": 1,
-        "negatives": 1,
-        "sensitivity": 1.0,
-        "specificity": 1.0,
-    }
-    assert figures["vertebrae"]["L1"]["flex"]["positives"] == 1
-    assert figures["vertebrae"]["L2"]["flex"]["positives"] == 0
-
-
-def test_landmark_error_is_in_mm() -> None:
-    true = np.zeros((1, 16, 2))
-    error = metrics.radial_error(true + np.array([3, 4]), true, 0.2)
-    assert error == pytest.approx(np.full((1, 16), 1.0))
-    assert metrics.radial_error(true + np.array([3, 0]), true, (9.0, 0.2)) == pytest.approx(np.full((1, 16), 0.6))
-    figures = metrics.landmark_figures(error)
-    assert figures["mean_mm"] == pytest.approx(1.0)
-    assert set(figures["by_kind_mm"]) == {"clavicle", "rib", "c7", "t12"}
 
 
 def test_films_without_truth_or_answer_are_left_out() -> None:
