@@ -148,7 +148,9 @@ class FhirChannel:
         try:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise (TimeoutError() if late.is_set() else error) from error
+            if late.is_set():
+                raise TimeoutError from error
+            raise
         finally:
             timer.cancel()
             self._socket = None

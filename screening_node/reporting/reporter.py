@@ -162,7 +162,7 @@ class Reporter:
         if data is None:
             return None
         return Report(
-            kind=wanted.kind, sop_class_uid=wanted.sop_class_uid, sop_instance_uid=sop_instance_uid, data=data
+            kind=wanted.kind, sop_class_uid=str(wanted.sop_class_uid), sop_instance_uid=sop_instance_uid, data=data
         )
 
     def _sop_instance_uid(self, statement: Statement, wanted: Wanted | WantedMessage) -> str:

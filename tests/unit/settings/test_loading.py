@@ -148,7 +148,7 @@ def test_the_environment_overrides_every_key(
             "port = 104",
             "port = 104\naet = 1",
             "destinations.0.aet",
-            "host, language, name, objects, port, sr",
+            "host, language, name, objects, port, protocol, sr",
         ),
         ("port = 104", 'port = 104\nobjects = ["SR", "SR"]', "destinations.0.objects", "List each once"),
         ("port = 104", "port = 104\nobjects = []", "destinations.0.objects", "Correct"),

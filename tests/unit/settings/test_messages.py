@@ -110,7 +110,7 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
         ('ae_title = "RIS"', "destinations.0.ae_title", "Known keys: assigning_authority, host,"),
         ("port = 0", "destinations.0.port", "greater than or equal to 1"),
         ('processing = "X"', "destinations.0.processing", "'P', 'T' or 'D'"),
-        ('sending_application = ""', "destinations.0.sending_application", "at least 1 character"),
+        ('sending_application = ""', "destinations.0.sending_application", "at least 1"),
         ('receiving_facility = "a\\nb"', "destinations.0.receiving_facility", "no name for a message"),
         ('language = "tlh"', "destinations.0.language", "'en'"),
     ],
