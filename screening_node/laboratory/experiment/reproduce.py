@@ -1,4 +1,4 @@
-"""The whole experiment: cohorts, difficulty, networks, answers, docs/results.md, and the best model as a bundle."""
+"""The whole experiment: cohorts, difficulty, networks, answers, docs/results.md, and the best ensemble as a bundle."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from screening_node.domain.alarm import ThresholdSet
@@ -26,6 +28,9 @@ from screening_node.laboratory.runs import EstimatorTask
 from screening_node.laboratory.train import Member
 from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
 from screening_node.phantom.generators import ANATOMICAL
+
+Floats = npt.NDArray[np.float64]
+Network = tuple[ModelPlan, int]
 
 RESULTS, TIMES = "results.md", "times.json"
 
@@ -88,41 +93,59 @@ def measure(
 
 def best_bundle(
     plan: Plan,
-    outcomes: Sequence[Outcome],
     tasks: Mapping[tuple[ModelPlan, int], EstimatorTask],
     cohorts: Mapping[str, Cohort],
     detector: Detector,
     bench: Bench,
 ) -> Path:
-    """The best model of the table of models as a bundle: its seeds are the ensemble.
+    """The best ensemble of the table of models as a bundle.
 
-    Its residual SD and figures come from the calibration part, which no network has learnt from; the unseen films of
-    the table chose the model, so that what the bundle is worth has to be measured on films of its own.
+    Chosen and measured on the calibration part, which no network has learnt from; the unseen films take no part, so
+    that what the bundle is worth can be measured on them.
     """
-    truth = cohorts[TEST].bmd
-    rivals = [outcome for outcome in outcomes if outcome.model.table == "models"]
-    best = max(rivals, key=lambda outcome: average_r(truth, outcome.mean)).model
-    own = {pair: task for pair, task in tasks.items() if pair[0] is best}
+    own = {pair: task for pair, task in tasks.items() if pair[0].table == "models"}
     part = cohorts[CALIBRATION]
     device = torch.device(bench.devices[0])
     found = find_landmarks(part, detector, bench.out / "inputs", device, bench.report)
-    (outcome,) = ask_all(plan, own, found, part, bench.out, devices=bench.devices, report=bench.report)
-    members = [
-        Member(name=task.name, architecture=task.architecture, weights=task.weights, fold=0) for task in own.values()
-    ]
+    outcomes = ask_all(plan, own, found, part, bench.out, devices=bench.devices, report=bench.report)
+    answers = {(o.model, seed): values for o in outcomes for seed, values in o.by_seed.items()}
+    chosen = best_ensemble(answers, part.bmd)
+    members = [own[pair] for pair in chosen]
     contents = Contents(
-        name=f"chest_film {best.name}",
+        name="chest_film",
         version=plan.version,
         reference=plan.reference,
-        training_data=f"{told(cohorts[TRAIN])}; {len(members)} networks that differ by their seed",
+        training_data=f"{told(cohorts[TRAIN])}; {len(members)} networks chosen on {told(part)}",
         phantom=True,
         detector=detector,
-        members=members,
+        members=[
+            Member(name=task.name, architecture=task.architecture, weights=task.weights, fold=0) for task in members
+        ],
         truth=part.bmd,
-        estimate=outcome.mean,
+        estimate=np.mean([answers[pair] for pair in chosen], axis=0),
     )
     write(contents, bench.out / "bundle")
     return bench.out / "bundle"
+
+
+def best_ensemble(answers: Mapping[Network, Floats], truth: Floats) -> list[Network]:
+    """Networks added one by one, always the one that the mean's average R gains most by, until none adds anything.
+
+    ``answers`` (n, 4) of each network and ``truth`` (n, 4), g/cm2.
+    """
+    chosen: list[Network] = []
+    best = -np.inf
+    while len(chosen) < len(answers):
+        tried = {
+            pair: average_r(truth, np.mean([answers[one] for one in [*chosen, pair]], axis=0))
+            for pair in answers
+            if pair not in chosen
+        }
+        pair = max(tried, key=lambda one: tried[one])
+        if tried[pair] <= best:
+            break
+        chosen, best = [*chosen, pair], tried[pair]
+    return chosen
 
 
 def check_difficulty(
@@ -142,11 +165,11 @@ def reproduce(
     thresholds: ThresholdSet,
     command: str,
 ) -> Path:
-    """Run the plan, write OUT/results.md and OUT/bundle, the best model; a killed run goes on where it stopped."""
+    """Run the plan, write OUT/results.md and OUT/bundle, the best ensemble; a killed run goes on where it stopped."""
     bench.out.mkdir(parents=True, exist_ok=True)
     cohorts = draw_cohorts(plan, bench, reference)
     outcomes, tasks = measure(plan, cohorts, detector, bench)
-    best_bundle(plan, outcomes, tasks, cohorts, detector, bench)
+    best_bundle(plan, tasks, cohorts, detector, bench)
     findings = Findings(
         plan=plan,
         test=cohorts[TEST],

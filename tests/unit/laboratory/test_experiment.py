@@ -10,12 +10,19 @@ from screening_node.errors import Misconfigured
 from screening_node.laboratory.config import load
 from screening_node.laboratory.experiment import results, runs
 from screening_node.laboratory.experiment.plan import PartPlan, Plan, load_plan
-from screening_node.laboratory.experiment.reproduce import Bench, check_difficulty, draw_cohorts, reproduce
+from screening_node.laboratory.experiment.reproduce import (
+    Bench,
+    best_ensemble,
+    check_difficulty,
+    draw_cohorts,
+    reproduce,
+)
 from screening_node.laboratory.experiment.shortcuts import brightness, histogram, predict, thumbnail
 from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.locate import Detector
 from screening_node.laboratory.progress import Progress, silent
 from screening_node.pathways.chest_film.landmarks import build_detector
+from screening_node.pathways.weights import load_bundle
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
 ROOT = Path(__file__).parents[3]
@@ -83,6 +90,21 @@ def test_the_difficulty_is_asked_for_alone(plan: Plan, detector: Detector, writt
     measured = check_difficulty(plan, draw_cohorts(plan, bench, REFERENCE), detector, bench)
     assert set(measured) == {"cervical"}
     assert measured["cervical"][1] == 0.795
+
+
+def test_the_bundle_is_a_pathways(written: Path) -> None:
+    card = load_bundle(written.parent / "bundle").card
+    assert card.metrics["unseen_films"] == 2
+    assert "20 synthetic films" in card.training_data
+    assert "not for clinical use" in card.limits_of_use
+
+
+def test_the_ensemble_grows_while_it_gains(plan: Plan) -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.standard_normal((400, 4))
+    good, other, noise = (truth + scale * rng.standard_normal((400, 4)) for scale in (0.5, 0.6, 30.0))
+    first, second, third = ((model, 0) for model in plan.models[:3])
+    assert best_ensemble({third: noise, second: other, first: good}, truth) == [first, second]
 
 
 def test_cohorts_that_share_a_patient_are_refused(small_cohort: Cohort) -> None:
