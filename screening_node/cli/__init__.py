@@ -7,7 +7,19 @@ import sys
 import typer
 
 from screening_node import __version__
-from screening_node.cli import calibration, cohort, evaluation, judging, landmarks, listings, models, node, upkeep, users
+from screening_node.cli import (
+    calibration,
+    cohort,
+    evaluation,
+    experiments,
+    judging,
+    landmarks,
+    listings,
+    models,
+    node,
+    upkeep,
+    users,
+)
 from screening_node.cli.console import fail
 from screening_node.errors import Misconfigured, ScreeningNodeError
 
@@ -18,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its traceback shows local variables, and those hold patients' names
 )
-for room in (node, judging, listings, cohort, calibration, models, landmarks, evaluation, upkeep, users):
+for room in (node, judging, listings, cohort, calibration, models, landmarks, experiments, evaluation, upkeep, users):
     room.add_to(app)
 
 
