@@ -80,14 +80,14 @@ def _facts_of_oru(message: Any) -> Iterator[Said]:
         group = obx.obx_4.value
         if not group:
             continue  # the study
-        code, _, system = (part.value for part in obx.obx_3.children[0].children)
+        code, _, system = (part.value for part in obx.obx_3.children)
         concept = (code, {"UML": "UMLS"}.get(system, system))
         kind, value = obx.obx_2.value, obx.obx_5.value
         if kind == "NM":
             unit = obx.obx_6.obx_6_1.value if value else ""
             yield Said(group, concept, float(value) if value else None, unit)
         elif kind == "CE":
-            coded = [part.value for part in obx.obx_5.children[0].children]
+            coded = value.split("^")
             yield Said(group, concept, (coded[0], coded[2]))
         else:
             yield Said(group, concept, value)
