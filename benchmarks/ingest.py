@@ -20,7 +20,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
 import socket
 import statistics
 import struct
@@ -29,9 +28,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +41,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from factory import make_dx, to_bytes
 from integration import peers
 from integration.modality import command_bytes, p_data, raw_association, receive_pdu
-
-from screening_node.imaging.header import patient_of
-from screening_node.intake.scp import IntakeConfig, run_intake
-from screening_node.pathways.registry import route
-from screening_node.store.archive import Archive
-from screening_node.store.session import Store
+from receivers import OURS, PDU, RECEIVERS, Receiver
 
 ASSOCIATIONS = (1, 4, 8)
 #: Film name, columns and rows of 16 bits: 13.5 MB and 2.1 MB.
 SIZES = {"13MB": 2600, "2MB": 1024}
-#: What a DCMTK receiver needs to be fast: no Nagle delay, large socket buffers.
-NO_DELAY = {"TCP_NODELAY": "1", "TCP_BUFFER_LENGTH": "131072"}
-_OURS = "ours"
 _UID_PAD = 56
-_PDU = 131072
 #: Status (0000,0900) with two bytes of value, 0x0000.
 _SUCCESS = struct.pack("<HHLH", 0x0000, 0x0900, 2, 0x0000)
 
@@ -74,14 +63,6 @@ class Plan:
 
 FULL = Plan(films={"13MB": 64, "2MB": 320}, rounds=5, parallel_rounds=5, latency_films=200)
 QUICK = Plan(films={"13MB": 16, "2MB": 48}, rounds=3, parallel_rounds=1, latency_films=25)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receiver:
-    """A running receiver: where it listens and the process that it is (with its children)."""
-
-    port: int
-    process: psutil.Process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,99 +130,6 @@ def _renew(path: Path) -> None:
             start = head.find(old, start + 1)
 
 
-# Receivers
-
-
-@contextlib.contextmanager
-def storescp(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Receiver]:
-    """DCMTK's storescp; a child for each association."""
-    store = folder / "store"
-    store.mkdir()
-    port = peers.free_port()
-    command = [peers.require("storescp", "dcmtk"), "--fork", "-od", str(store), *options, str(port)]
-    with _program(command, port, environment or {}) as process:
-        yield Receiver(port=port, process=process)
-
-
-@contextlib.contextmanager
-def orthanc(folder: Path, tuned: bool) -> Iterator[Receiver]:
-    """Orthanc with its own database in ``folder``."""
-    port = peers.free_port()
-    settings: dict[str, Any] = {
-        "StorageDirectory": str(folder / "storage"),
-        "IndexDirectory": str(folder / "index"),
-        "HttpPort": peers.free_port(),
-        "DicomPort": port,
-    }
-    if tuned:
-        settings |= {"MaximumPduLength": _PDU, "StoreMD5ForAttachments": False, "SaveJobs": False}
-    file = folder / "orthanc.json"
-    file.write_text(json.dumps(settings))
-    with _program([peers.require("Orthanc", "orthanc"), str(file)], port, NO_DELAY if tuned else {}) as process:
-        yield Receiver(port=port, process=process)
-
-
-@contextlib.contextmanager
-def ours(folder: Path, processes: int) -> Iterator[Receiver]:
-    """The node's intake with a database and an archive of its own, in processes of their own."""
-    store = Store(f"sqlite:///{folder / 'node.db'}")
-    store.migrate()
-    store.close()
-    port = peers.free_port()
-    context = multiprocessing.get_context("spawn")
-    parent = context.Process(target=_intake, args=(folder, port, processes))
-    parent.start()
-    assert parent.pid is not None
-    try:
-        peers.wait_until(lambda: (folder / "ready").exists() or not parent.is_alive())
-        yield Receiver(port=port, process=psutil.Process(parent.pid))
-    finally:
-        parent.terminate()
-        parent.join()
-
-
-def _intake(folder: Path, port: int, processes: int, sibling: bool = False) -> None:
-    """Body of the receiving process, which starts the others where there are to be several."""
-    context = multiprocessing.get_context("spawn")
-    siblings = [] if sibling else [_sibling(context, folder, port, processes) for _ in range(processes - 1)]
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    store = Store(f"sqlite:///{folder / 'node.db'}")
-    config = IntakeConfig(ae_title="NODE", host="127.0.0.1", port=port, share_ports=processes > 1)
-    ready = folder / ("sibling" if sibling else "ready")
-    peers.wait_until(lambda: not siblings or (folder / "sibling").exists())
-    run_intake(config, store, Archive(folder / "archive"), route, patient_of, stop, lambda _: ready.touch())
-    for other in siblings:
-        other.terminate()
-        other.join()
-
-
-def _sibling(context: SpawnContext, folder: Path, port: int, processes: int) -> SpawnProcess:
-    process = context.Process(target=_intake, args=(folder, port, processes, True))
-    process.start()
-    return process
-
-
-@contextlib.contextmanager
-def _program(command: Sequence[str], port: int, environment: dict[str, str]) -> Iterator[psutil.Process]:
-    null = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, env=os.environ | environment)
-    try:
-        peers.wait_until(lambda: process.poll() is not None or peers.listens(port))
-        yield psutil.Process(process.pid)
-    finally:
-        peers.stop(process)
-
-
-RECEIVERS: dict[str, Callable[[Path, int], contextlib.AbstractContextManager[Receiver]]] = {
-    _OURS: ours,
-    "storescp": lambda folder, _: storescp(folder),
-    "storescp_best": lambda folder, _: storescp(folder, "--max-pdu", str(_PDU), environment=NO_DELAY),
-    "orthanc": lambda folder, _: orthanc(folder, tuned=False),
-    "orthanc_tuned": lambda folder, _: orthanc(folder, tuned=True),
-}
-
-
 # Measuring
 
 
@@ -264,7 +152,7 @@ class Bench:
         figures: dict[str, Any] = {
             "machine": {"cpus": os.cpu_count(), "load_before": round(load, 2), "load_after": os.getloadavg()[0]},
             "receivers": receivers,
-            "latency": {name: self._latency(name) for name in names if name in (_OURS, "storescp_best")},
+            "latency": {name: self._latency(name) for name in names if name in (OURS, "storescp_best")},
         }
         figures |= _ratios(receivers)
         figures["seconds"] = round(time.monotonic() - began)
@@ -408,7 +296,7 @@ def _send_raw(port: int, films: int) -> list[float]:
         for _ in range(films):
             uid = _new_uid().encode()
             body = head.replace(old, uid) + pixels
-            step = _PDU - 6
+            step = PDU - 6
             pieces = [body[at : at + step] for at in range(0, len(body), step)]
             pdus = [p_data(piece, 2 if number == len(pieces) else 0) for number, piece in enumerate(pieces, 1)]
             peer.sendall(p_data(command_bytes(sop_instance_uid=uid.decode()), 0x03))
@@ -430,11 +318,11 @@ def _median(rounds: Sequence[Round]) -> dict[str, float]:
 
 
 def _ratios(receivers: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
-    mine = receivers.get(_OURS, {})
+    mine = receivers.get(OURS, {})
     figures: dict[str, float] = {}
     for name in receivers:
         for case, measured in receivers[name].items():
-            if name != _OURS and case in mine:
+            if name != OURS and case in mine:
                 figures[f"ratio_to_{name}_{case}"] = round(mine[case]["mb_per_s"] / measured["mb_per_s"], 2)
     for name in ("storescp", "orthanc"):
         if f"ratio_to_{name}_13MB_x1" in figures:
