@@ -11,7 +11,12 @@ import message_peers as receivers
 from acceptance.node import Node, another_film
 from integration import peers
 
-CHINESE = {"SpecificCharacterSet": "GB18030", "PatientName": "王^小明", "PatientID": "FICTION-42"}
+CHINESE = {
+    "IssuerOfPatientID": "HOSPITAL",
+    "SpecificCharacterSet": "GB18030",
+    "PatientName": "王^小明",
+    "PatientID": "FICTION-42",
+}
 
 
 def blocks(ris: receivers.MllpReceiver, server: receivers.FhirServer) -> str:
@@ -23,7 +28,10 @@ def blocks(ris: receivers.MllpReceiver, server: receivers.FhirServer) -> str:
 
 
 def test_a_film_becomes_messages(films: Mapping[str, Path], tmp_path: Path) -> None:
-    sent = [another_film(films["thin"], tmp_path, **CHINESE), another_film(films["lateral"], tmp_path)]
+    sent = [
+        another_film(films["thin"], tmp_path, **CHINESE),
+        another_film(films["lateral"], tmp_path, IssuerOfPatientID="HOSPITAL"),
+    ]
     (folder := tmp_path / "node").mkdir()
     with receivers.mllp_receiver() as ris, receivers.fhir_server(version="5.0.0") as server:
         node = Node(folder, overrides={"SCREENING_NODE__DESTINATIONS": blocks(ris, server)})
