@@ -140,14 +140,15 @@ def destinations(settings: Settings) -> tuple[AnyDestination, ...]:
 def _destination(section: AnyDestinationSection) -> AnyDestination:
     from screening_node.delivery.destination import Destination, FhirDestination, MllpDestination
 
-    called = {"name": section.name, "host": section.host, "port": section.port}
-    tls = client_tls(section.tls)
+    name, host, port, tls = section.name, section.host, section.port, client_tls(section.tls)
     if section.protocol == "hl7":
-        return MllpDestination(**called, tls=tls)
+        return MllpDestination(name=name, host=host, port=port, tls=tls)
     if section.protocol == "fhir":
-        version = {"R4": "4.0", "R5": "5.0"}[section.version]
-        return FhirDestination(**called, tls=tls, path=section.path, fhir_version=version, token=section.token_file)
-    return Destination(**called, tls=tls, ae_title=section.ae_title)
+        version, token = {"R4": "4.0", "R5": "5.0"}[section.version], section.token_file
+        return FhirDestination(
+            name=name, host=host, port=port, tls=tls, path=section.path, fhir_version=version, token=token
+        )
+    return Destination(name=name, host=host, port=port, tls=tls, ae_title=section.ae_title)
 
 
 def object_sets(settings: Settings) -> dict[str, ObjectSet | MessageSet]:

@@ -175,7 +175,9 @@ def _report(what: Message, subject: Json, observations: Json) -> Json:
         issued=what.at.isoformat(timespec="seconds"),
         result=[{"reference": f"urn:uuid:{key}"} for key in observations],
         conclusion=statement.sentence,
-        conclusionCode=[concept(fact.value) for fact in finding if fact.name == codes.FINDING],
+        conclusionCode=[
+            concept(fact.value) for fact in finding if fact.name == codes.FINDING and isinstance(fact.value, Code)
+        ],
         presentedForm=[_attached(text, statement.language.value)],
         **study,
     )
