@@ -165,7 +165,7 @@ def _rois(film: SyntheticFilm | None) -> tuple[Roi, ...]:
 
 def fill(films: SiteFilms, now: dt.datetime, *, days: int = 30, size: int = 1000) -> int:
     """Some weeks of films; the exam of the alert that a person would open first."""
-    frontal = write_film(1, films.folder / "frontal.dcm", size=size)
+    frontal = write_film(343, films.folder / "frontal.dcm", size=size)
     write_film(2, films.folder / "lateral.dcm", kind=LATERAL, size=max(400, size // 2))
     _weeks(films, now, days)
     known = films.somebody()

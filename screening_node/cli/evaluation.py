@@ -43,7 +43,6 @@ def evaluate(
     ] = None,
     films: Annotated[int, typer.Option(min=1, help="Without a cohort: how many unseen films are drawn.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Without a cohort: seed of the first film.")] = UNSEEN_SEED,
-    generator: Annotated[str, typer.Option(help="Without a cohort: anatomical or simple.")] = "anatomical",
     size: Annotated[int, typer.Option(min=256, max=8192, help="Without a cohort: long side in pixels.")] = 1024,
     processes: Annotated[int, typer.Option(min=0, help="Processes that draw films; 0 for one a core.")] = 0,
     config: ConfigOption = None,
@@ -66,7 +65,7 @@ def evaluate(
         report = stack.enter_context(bars(err))
         if cohort is None:
             cohort = folder / "cohort"
-            _draw(cohort, films, seed, size, generator, settings, processes, report)
+            _draw(cohort, films, seed, size, settings, processes, report)
         done = laboratory.evaluate(
             open_cohort(cohort),
             pathways,
@@ -113,7 +112,6 @@ def _draw(
     films: int,
     seed: int,
     size: int,
-    generator: str,
     settings: Settings,
     processes: int,
     report: Report,
@@ -124,6 +122,6 @@ def _draw(
     from screening_node.settings import load_reference_table
 
     reference = load_reference_table(settings.pathways.chest_film.reference)
-    order = CohortOrder(films=films, seed=seed, size=size, generator=generator)
+    order = CohortOrder(films=films, seed=seed, size=size)
     for done in write_cohort(order, folder, reference=reference, processes=processes):
         report(Progress(stage="films", done=done, total=films))

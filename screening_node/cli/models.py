@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from screening_node.cli.console import JsonOption, err, out, print_json
-from screening_node.errors import Permanent
+from screening_node.errors import Misconfigured, Permanent
 
 phantom = typer.Typer(help="Synthetic films, whose bone density is known exactly.", no_args_is_help=True)
 
@@ -55,19 +55,20 @@ def phantom_film(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same film.")] = 0,
     lateral: Annotated[bool, typer.Option("--lateral", help="A lateral view, which the node refuses.")] = False,
     kind: Annotated[str | None, typer.Option(help="frontal, lateral, bedside, extremity, abdomen or hand.")] = None,
-    generator: Annotated[str, typer.Option(help="simple or anatomical.")] = "simple",
     size: Annotated[
-        int | None, typer.Option(min=256, max=8192, help="Long side in pixels; drawn from the seed by default.")
+        int | None, typer.Option(min=256, max=8192, help="Long side in pixels; a detector's by default.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write one synthetic film as DICOM and say what is true of it."""
     from screening_node.phantom.dicom_film import write_film
-    from screening_node.phantom.film import FRONTAL, LATERAL
+    from screening_node.phantom.film import FRONTAL, KINDS, LATERAL
 
     wanted = kind or (LATERAL if lateral else FRONTAL)
+    if wanted not in KINDS:
+        raise Misconfigured(f"There is no kind of film {wanted!r}.", fix=f"Choose one of {', '.join(KINDS)}.")
     try:
-        film = write_film(seed, to, kind=wanted, size=size, generator=generator)
+        film = write_film(seed, to, kind=wanted, size=size)
     except OSError as error:
         raise Permanent(f"{to} cannot be written: {error.strerror}.", fix="Name another place with --out.") from error
     truth = {vertebra.value: round(float(bmd), 4) for vertebra, bmd in film.patient.bmd.items()}
@@ -84,7 +85,6 @@ def phantom_cohort(
     films: Annotated[int, typer.Option(min=1, help="How many films, each of another patient.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first film; the next film takes the next seed.")] = 0,
     size: Annotated[int, typer.Option(min=256, max=8192, help="Long side in pixels.")] = 1024,
-    generator: Annotated[str, typer.Option(help="anatomical or simple.")] = "anatomical",
     reference: Annotated[str, typer.Option(help="Reference table of the T-scores: a name or a file.")] = (
         "wang2022-implied"
     ),
@@ -94,14 +94,15 @@ def phantom_cohort(
     """Write a cohort as a hospital would bring its own: films, dxa.csv, landmarks.csv, and a manifest with seeds."""
     from screening_node.laboratory.progress import Progress, bars
     from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
+    from screening_node.phantom.film import PHANTOM_VERSION
     from screening_node.settings import REPOSITORY, find_table, load_reference_table
 
     table = load_reference_table(find_table(reference, REPOSITORY / "config", "references"))
-    order = CohortOrder(films=films, seed=seed, size=size, generator=generator)
+    order = CohortOrder(films=films, seed=seed, size=size)
     with bars(err) as report:
         for done in write_cohort(order, to, reference=table, processes=processes):
             report(Progress(stage="films", done=done, total=films))
     if as_json:
-        print_json({"folder": str(to), "films": films, "seed": seed, "generator": generator})
+        print_json({"folder": str(to), "films": films, "seed": seed, "generator": PHANTOM_VERSION})
     else:
         out.print(f"{films} films lie in {to}, with dxa.csv, landmarks.csv and manifest.json.", soft_wrap=True)

@@ -1,5 +1,5 @@
-"""A first, simple generator of synthetic chest films with their truth: the bundled weights' only teacher.
+"""Synthetic chest films with their truth: the bundled weights' teacher.
 
 Everything is drawn from a seed: the same seed gives the same film, on any machine. No real patient's data is
-in it. Geometry and cohort numbers come from the project's own study of a digital chest phantom.
+in it. docs/phantom.md says what is modelled, how, and where the numbers come from.
 """

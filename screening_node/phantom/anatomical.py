@@ -1,7 +1,6 @@
 """The anatomical generator: meshes for bone, intervals for soft tissue, a beam, a detector, a maker's processing.
 
-Successor of the simple generator (film.py): the same kind of film comes out, and generators.py is where one is
-chosen. Everything is drawn from the seed in this order: patient, posture, stance and film, technique, processing;
+Everything is drawn from the seed in this order: patient, posture, stance and film, technique, processing;
 each part of the body has a generator of its own, so that a change to one part leaves the others as they were.
 """
 
@@ -28,6 +27,7 @@ from screening_node.phantom.film import (
     HAND,
     KINDS,
     LATERAL,
+    PHANTOM_VERSION,
     SyntheticFilm,
 )
 from screening_node.phantom.physics import beam, vendor
@@ -35,9 +35,6 @@ from screening_node.phantom.physics.camera import Camera, Points, rotation
 from screening_node.phantom.physics.grids import Array, spread
 from screening_node.phantom.physics.scanline import Weighted, path_map
 from screening_node.phantom.physics.texture import grain
-
-#: Named on every film; a change to any drawing raises it.
-ANATOMICAL_VERSION = "anatomical-2"
 
 #: Soft tissue is drawn on a grid of so many mm, vessels and grain's strength on films so many times coarser.
 _TISSUE_MM = 1.6
@@ -135,7 +132,7 @@ def take(exam: Exam, number: int = 0) -> SyntheticFilm:
         monochrome1=shot.processing.monochrome1,
         landmarks=scene.landmarks(),
         patient=scene.figure.patient,
-        version=ANATOMICAL_VERSION,
+        version=PHANTOM_VERSION,
         kvp=round(shot.technique.kvp),
         source_to_detector=abs(scene.camera.film_z - scene.camera.source_z),
         findings=tuple(sorted(exam.shown.names)),

@@ -22,12 +22,14 @@ from typing import Any
 from screening_node.domain.result import LANDMARK_NAMES, Vertebra
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import DiskFull, Misconfigured, Permanent, ScreeningNodeError
+from screening_node.phantom.anatomical import render
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.film import FRONTAL, SyntheticFilm
-from screening_node.phantom.generators import draw, find_generator
+from screening_node.phantom.film import FRONTAL, PHANTOM_VERSION, SyntheticFilm
 
 FORMAT = "screening-node cohort"
 FORMAT_VERSION = 1
+#: Named in every manifest; readers know a phantom's cohort by it.
+GENERATOR = "anatomical"
 MANIFEST, DXA, LANDMARKS, FILMS = "manifest.json", "dxa.csv", "landmarks.csv", "films"
 _TRUTHS = ".truth"
 
@@ -50,7 +52,6 @@ class CohortOrder:
     films: int
     seed: int
     size: int
-    generator: str
 
     @property
     def seeds(self) -> range:
@@ -103,14 +104,15 @@ def _head(order: CohortOrder, reference: ReferenceTable) -> dict[str, Any]:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **asdict(order),
-        "generator_version": find_generator(order.generator).version,
+        "generator": GENERATOR,
+        "generator_version": PHANTOM_VERSION,
         "reference": f"{reference.name} {reference.version}",
     }
 
 
 def _write_one(order: CohortOrder, folder: Path, seed: int) -> None:
     """One film, then its truth: the truth says that the film is whole."""
-    film = draw(order.generator, seed, kind=FRONTAL, long_side=order.size)
+    film = render(seed, kind=FRONTAL, long_side=order.size)
     dataset = dataset_of(film)
     name = f"{dataset.PatientID}.dcm"
     temporary = folder / FILMS / f"{name}.part"

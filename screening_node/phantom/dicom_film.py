@@ -16,8 +16,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
+from screening_node.phantom.anatomical import render
 from screening_node.phantom.film import ABDOMEN, BEDSIDE, EXTREMITY, FRONTAL, HAND, LATERAL, SyntheticFilm
-from screening_node.phantom.generators import DEFAULT, draw
 
 _FAMILY_NAMES = (
     "Alder",
@@ -77,14 +77,13 @@ def write_film(
     kind: str = FRONTAL,
     size: int | None = None,
     bmd_shift: float | None = None,
-    generator: str = DEFAULT,
 ) -> SyntheticFilm:
     """Render the film of ``seed`` and write it as DICOM to ``path``; gives back the film with its truth.
 
-    ``size`` is the long side in pixels (2100 gives 0.2 mm); None leaves it to the generator: the simple one draws
-    0.34 to 0.46 mm, the anatomical one 0.125 or 0.16 mm.
+    ``size`` is the long side in pixels (2100 gives 0.2 mm); None gives a detector's 0.125 or 0.16 mm. ValueError for
+    an unknown kind.
     """
-    film = draw(generator, seed, kind=kind, long_side=size, bmd_shift=bmd_shift or 0.0)
+    film = render(seed, kind=kind, long_side=size, bmd_shift=bmd_shift or 0.0)
     dataset_of(film).save_as(path, enforce_file_format=True)
     return film
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screening_node.domain.result import Category, RefusalCode
+from screening_node.phantom.anatomical import render
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.film import FRONTAL, LATERAL, render
+from screening_node.phantom.film import FRONTAL, LATERAL
 
 #: Long side in pixels: 0.2 mm, as a real detector gives.
 _SIZE = 2100
@@ -37,9 +38,9 @@ class _Recipe:
 
 
 _RECIPES = (
-    _Recipe(name="normal", title="normal bone", seed=59, expectation=Category.NORMAL),
-    _Recipe(name="osteopenic", title="osteopenic bone", seed=160, expectation=Category.OSTEOPENIA),
-    _Recipe(name="osteoporotic", title="osteoporotic bone", seed=63, expectation=Category.OSTEOPOROSIS),
+    _Recipe(name="normal", title="normal bone", seed=199, expectation=Category.NORMAL),
+    _Recipe(name="osteopenic", title="osteopenic bone", seed=280, expectation=Category.OSTEOPENIA),
+    _Recipe(name="osteoporotic", title="osteoporotic bone", seed=343, expectation=Category.OSTEOPOROSIS),
     _Recipe(name="lateral", title="lateral view", seed=12, expectation=RefusalCode.NOT_FRONTAL, kind=LATERAL),
     _Recipe(name="damaged", title="pixels cut short", seed=34, expectation=RefusalCode.PIXELS_UNREADABLE, keep=0.4),
 )

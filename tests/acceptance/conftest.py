@@ -23,7 +23,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
         "lateral": {"seed": 103, "kind": "lateral"},
     }
     for name, wanted in kinds.items():
-        write_film(path=folder / f"{name}.dcm", **wanted)
+        write_film(path=folder / f"{name}.dcm", size=1024, **wanted)
     return {name: folder / f"{name}.dcm" for name in kinds}
 
 

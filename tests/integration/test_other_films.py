@@ -11,8 +11,8 @@ from screening_node.domain.exam import ExamFiles
 from screening_node.domain.result import Refusal, RefusalCode
 from screening_node.pathways.chest_film.admission import AdmissionRules
 from screening_node.pathways.chest_film.pathway import ChestFilmPathway
+from screening_node.phantom.anatomical import render
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.generators import ANATOMICAL, draw
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def refusal(pathway: ChestFilmPathway, path: Path) -> Refusal:
 
 @pytest.mark.parametrize("kind", ["lateral", "abdomen", "hand", "extremity"])
 def test_what_the_header_says_is_believed(pathway: ChestFilmPathway, tmp_path: Path, kind: str) -> None:
-    dataset_of(draw(ANATOMICAL, 70, kind=kind, long_side=512)).save_as(tmp_path / "film.dcm")
+    dataset_of(render(70, kind=kind, long_side=512)).save_as(tmp_path / "film.dcm")
     expected = RefusalCode.NOT_FRONTAL if kind == "lateral" else RefusalCode.NOT_CHEST
     assert refusal(pathway, tmp_path / "film.dcm").code is expected
 
@@ -49,8 +49,8 @@ def test_what_the_header_says_is_believed(pathway: ChestFilmPathway, tmp_path: P
 def test_pixels_tell_when_the_header_lies(pathway: ChestFilmPathway, tmp_path: Path, kind: str, seed: int) -> None:
     """Every field that names body part or view says PA chest."""
     path = tmp_path / "film.dcm"
-    honest = dataset_of(draw(ANATOMICAL, 1, long_side=256))
-    dataset_of(draw(ANATOMICAL, seed, kind=kind, long_side=512)).save_as(path)
+    honest = dataset_of(render(1, long_side=256))
+    dataset_of(render(seed, kind=kind, long_side=512)).save_as(path)
     dataset = dcmread(path)
     for keyword in ("BodyPartExamined", "ViewPosition", "PatientOrientation", "AnatomicRegionSequence"):
         setattr(dataset, keyword, getattr(honest, keyword))

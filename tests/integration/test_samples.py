@@ -59,7 +59,7 @@ def test_every_sample_comes_out_as_it_says(pathway: ChestFilmPathway, samples: l
 def test_a_lateral_film_without_a_header_that_says_so_is_refused(
     pathway: ChestFilmPathway, tmp_path: Path, seed: int
 ) -> None:
-    write_film(seed, tmp_path / "film.dcm", kind=LATERAL)
+    write_film(seed, tmp_path / "film.dcm", kind=LATERAL, size=1024)
     dataset = dcmread(tmp_path / "film.dcm")
     dataset.ViewPosition = ""
     del dataset.ViewCodeSequence, dataset.PatientOrientation

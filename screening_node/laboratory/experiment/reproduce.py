@@ -27,7 +27,6 @@ from screening_node.laboratory.progress import Progress, Report
 from screening_node.laboratory.runs import EstimatorTask
 from screening_node.laboratory.train import Member
 from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
-from screening_node.phantom.generators import ANATOMICAL
 
 Floats = npt.NDArray[np.float64]
 Network = tuple[ModelPlan, int]
@@ -64,7 +63,7 @@ def draw_cohorts(plan: Plan, bench: Bench, reference: ReferenceTable) -> dict[st
     cohorts = {}
     for name, part in plan.cohorts.items():
         folder = bench.out / "cohorts" / name
-        order = CohortOrder(films=part.films, seed=part.seed, size=plan.size, generator=ANATOMICAL)
+        order = CohortOrder(films=part.films, seed=part.seed, size=plan.size)
         with bench.timed(f"cohort {name}"):
             for done in write_cohort(order, folder, reference=reference, processes=plan.inputs.processes):
                 bench.report(Progress(stage=f"films {name}", done=done, total=part.films))

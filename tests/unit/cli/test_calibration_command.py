@@ -13,7 +13,7 @@ runner = CliRunner()
 
 def test_a_cohort_too_small_to_calibrate_on_is_judged_and_refused(site: Path, tmp_path: Path) -> None:
     reference = load_reference_table(REPOSITORY / "config" / "references" / "wang2022-implied.toml")
-    order = CohortOrder(films=2, seed=3, size=512, generator="simple")
+    order = CohortOrder(films=2, seed=3, size=512)
     list(write_cohort(order, tmp_path / "cohort", reference=reference, processes=1))
     command = ["calibrate", "--cohort", str(tmp_path / "cohort"), "--out", str(tmp_path / "new"), "--config", str(site)]
     answer = runner.invoke(app, [*command, "--by", "scanner", "--specificity", "0.8"])

@@ -16,7 +16,7 @@ runner = CliRunner()
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohort")
     table = load_reference_table(REPOSITORY / "config" / "references" / "wang2022-implied.toml")
-    list(write_cohort(CohortOrder(films=2, seed=3, size=256, generator="simple"), folder, reference=table, processes=1))
+    list(write_cohort(CohortOrder(films=2, seed=3, size=256), folder, reference=table, processes=1))
     return folder
 
 

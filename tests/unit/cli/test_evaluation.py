@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from screening_node.cli import app
 from screening_node.errors import Misconfigured
 
-DRAWN = ["--films", "3", "--size", "512", "--generator", "simple", "--processes", "1"]
+DRAWN = ["--films", "3", "--size", "512", "--processes", "1"]
 
 
 def run(*arguments: str) -> Result:

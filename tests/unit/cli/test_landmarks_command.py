@@ -41,7 +41,7 @@ films = 2
 
 def test_detectors_are_trained_and_scored_by_one_command(tmp_path: Path) -> None:
     cohort, real, out = tmp_path / "cohort", tmp_path / "real", tmp_path / "out"
-    drawn = ["phantom", "cohort", "--films", "3", "--size", "256", "--generator", "simple", "--out", str(cohort)]
+    drawn = ["phantom", "cohort", "--films", "3", "--size", "256", "--out", str(cohort)]
     assert runner.invoke(app, drawn).exit_code == 0
     pictures = write_annotated(real)
     config = tmp_path / "tiny.toml"
@@ -60,7 +60,7 @@ def test_detectors_are_trained_and_scored_by_one_command(tmp_path: Path) -> None
 
 def test_a_cohort_that_is_too_small_is_named(tmp_path: Path) -> None:
     cohort, real = tmp_path / "cohort", tmp_path / "real"
-    drawn = ["phantom", "cohort", "--films", "1", "--size", "256", "--generator", "simple", "--out", str(cohort)]
+    drawn = ["phantom", "cohort", "--films", "1", "--size", "256", "--out", str(cohort)]
     assert runner.invoke(app, drawn).exit_code == 0
     config = tmp_path / "tiny.toml"
     config.write_text(CONFIG)

@@ -25,7 +25,7 @@ ROWS = (
     ReferenceRow(sex="any", vertebra="any", mean=1.05, sd=0.11),
 )
 REFERENCE = ReferenceTable(name="test", version="1", title="", maker="", population="", source="", rows=ROWS)
-ORDER = CohortOrder(films=7, seed=60, size=256, generator="simple")
+ORDER = CohortOrder(films=7, seed=60, size=256)
 Row = dict[str, str]
 
 
@@ -96,7 +96,7 @@ def told(folder: Path, kind: Kind, **options: object) -> str:
 
 def test_a_phantoms_cohort_is_read_as_it_was_written(written: Path) -> None:
     cohort = open_cohort(written, reference=REFERENCE)
-    assert (cohort.name, cohort.generator, cohort.reference) == ("seven", "simple simple-1", "test 1")
+    assert (cohort.name, cohort.generator, cohort.reference) == ("seven", "anatomical anatomical-2", "test 1")
     assert cohort.phantom
     assert cohort.bmd.shape == (7, 4)
     for one, seed in zip(cohort.films, ORDER.seeds, strict=True):
@@ -105,7 +105,7 @@ def test_a_phantoms_cohort_is_read_as_it_was_written(written: Path) -> None:
         assert one.bmd.tolist() == pytest.approx([patient.bmd[vertebra] for vertebra in Vertebra], abs=1e-4)
         assert one.landmarks is not None
         assert one.landmarks.shape == (len(LANDMARK_NAMES), 2)
-        assert one.equipment == "screening-node phantom simple-1"
+        assert one.equipment == "screening-node phantom anatomical-2"
         assert one.path.is_file()
     assert cohort.films[0].row == 2
     assert cohort.subset([2, 0]).patient_ids == ["PHANTOM-000062", "PHANTOM-000060"]

@@ -29,7 +29,7 @@ FILMS = 5
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     folder = tmp_path_factory.mktemp("films") / "five"
-    order = CohortOrder(films=FILMS, seed=40, size=512, generator="simple")
+    order = CohortOrder(films=FILMS, seed=40, size=512)
     list(write_cohort(order, folder, reference=REFERENCE, processes=1))
     return open_cohort(folder)
 

@@ -10,7 +10,8 @@ from screening_node.domain.result import RefusalCode
 from screening_node.errors import BundleInvalid
 from screening_node.imaging.pyramid import build_pyramid
 from screening_node.pathways.chest_film import gate
-from screening_node.phantom.film import FRONTAL, SyntheticFilm, render
+from screening_node.phantom.anatomical import render
+from screening_node.phantom.film import FRONTAL, SyntheticFilm
 
 LIMITS = gate.GateLimits()
 

@@ -3,16 +3,25 @@ import dataclasses
 import numpy as np
 import pytest
 
-from screening_node.domain.result import LANDMARK_NAMES, Vertebra
-from screening_node.errors import Misconfigured
-from screening_node.phantom import anatomical, generators
+from screening_node.domain.result import LANDMARK_NAMES
+from screening_node.phantom import anatomical
 from screening_node.phantom.anatomy import chest, ribs, shoulder, spine
 from screening_node.phantom.anatomy.bone import Bone
 from screening_node.phantom.anatomy.figure import SIDES, Figure, draw_posture
 from screening_node.phantom.anatomy.findings import Findings
 from screening_node.phantom.cohort import draw_patient
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.film import ABDOMEN, BEDSIDE, EXTREMITY, FRONTAL, HAND, KINDS, LATERAL, SyntheticFilm
+from screening_node.phantom.film import (
+    ABDOMEN,
+    BEDSIDE,
+    EXTREMITY,
+    FRONTAL,
+    HAND,
+    KINDS,
+    LATERAL,
+    PHANTOM_VERSION,
+    SyntheticFilm,
+)
 from screening_node.phantom.physics.camera import Camera
 from screening_node.phantom.physics.scanline import Weighted, path_map
 
@@ -53,7 +62,7 @@ def test_a_film_has_sound_pixels(films: dict[str, SyntheticFilm], kind: str) -> 
     assert 10 <= film.bits <= 14
     assert film.pixels.max() < 2**film.bits
     assert film.pixels.std() > 0.05 * 2**film.bits
-    assert film.version == anatomical.ANATOMICAL_VERSION
+    assert film.version == PHANTOM_VERSION
 
 
 def test_a_seed_is_a_film(films: dict[str, SyntheticFilm]) -> None:
@@ -195,16 +204,9 @@ def test_the_detector_s_pitch_is_that_of_the_paper_by_default() -> None:
     assert pitches == {0.125, 0.16}
 
 
-def test_generators_are_found_by_name() -> None:
-    film = generators.draw("simple", 1, long_side=256)
-    assert film.version == "simple-1"
-    assert film.patient.bmd[Vertebra.L1] == draw_patient(1).bmd[Vertebra.L1]
-    with pytest.raises(Misconfigured, match="no phantom generator"):
-        generators.draw("toy", 1)
-    with pytest.raises(Misconfigured, match="anatomical"):
-        generators.draw("simple", 1, kind=BEDSIDE)
-    with pytest.raises(Misconfigured, match="frontal"):
-        generators.draw("anatomical", 1, kind="skull")
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="skull"):
+        anatomical.render(1, kind="skull")
 
 
 def test_weights_fold_into_one_map() -> None:

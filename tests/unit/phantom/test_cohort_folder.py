@@ -23,7 +23,7 @@ REFERENCE = ReferenceTable(
     source="",
     rows=(ReferenceRow(sex="any", vertebra="any", mean=1.0, sd=0.1),),
 )
-ORDER = CohortOrder(films=3, seed=40, size=256, generator="simple")
+ORDER = CohortOrder(films=3, seed=40, size=256)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -62,7 +62,7 @@ def test_landmarks_have_a_column_for_each_coordinate(cohort: Path) -> None:
 def test_the_manifest_names_seeds_and_sums(cohort: Path) -> None:
     manifest = json.loads((cohort / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["complete"] is True
-    assert manifest["generator_version"] == "simple-1"
+    assert manifest["generator_version"] == "anatomical-2"
     assert [film["seed"] for film in manifest["list"]] == [40, 41, 42]
     for film in manifest["list"]:
         assert hashlib.sha256((cohort / film["film"]).read_bytes()).hexdigest() == film["sha256"]
@@ -84,7 +84,7 @@ def test_several_processes_write_the_same_bytes(cohort: Path, tmp_path: Path) ->
 
 
 def test_another_cohort_is_not_written_over(cohort: Path) -> None:
-    other = CohortOrder(films=3, seed=41, size=256, generator="simple")
+    other = CohortOrder(films=3, seed=41, size=256)
     with pytest.raises(Misconfigured, match="Another cohort"):
         list(write_cohort(other, cohort, reference=REFERENCE, processes=1))
 

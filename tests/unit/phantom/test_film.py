@@ -5,9 +5,9 @@ import pytest
 from pydicom import dcmread
 
 from screening_node.domain.result import LANDMARK_NAMES
+from screening_node.phantom.anatomical import render
 from screening_node.phantom.dicom_film import dataset_of, write_film
-from screening_node.phantom.film import LATERAL, SyntheticFilm, render
-from screening_node.phantom.projection import BoneStuff, Mineral, Pose, View
+from screening_node.phantom.film import LATERAL, SyntheticFilm
 
 SMALL = 300
 
@@ -59,56 +59,6 @@ def test_a_lateral_film_is_another_picture_of_the_same_patient(film: SyntheticFi
     assert lateral.patient == film.patient
     assert lateral.landmarks.shape == (0, 2)
     assert not np.array_equal(lateral.pixels, film.pixels)
-
-
-def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="oblique"):
-        render(1, kind="oblique")
-
-
-def view(shape: tuple[int, int] = (80, 200)) -> View:
-    pose = Pose(rotation=0, tilt=0, roll=0, shift=(0, 0))
-    return View(shape=shape, spacing=0.5, origin=(shape[1] * 0.25, shape[0] * 0.25), pose=pose)
-
-
-def test_a_tube_along_the_film_has_its_analytic_mineral() -> None:
-    mineral = Mineral.empty(view())
-    stuff = BoneStuff(q=1.0, cortex=1.0, trabecular=0.2)
-    mineral.add_tubes([np.array([[-80.0, 0, 135], [80, 0, 135]])], half_height=6, half_width=4, stuff=stuff)
-    middle = mineral.areal[38:42, 95:105].mean()
-    assert middle == pytest.approx(0.1 * (2 * 1.05 * 1.0 + 0.2 * 2 * 3), rel=0.05)
-
-
-def test_a_tube_along_the_beam_shows_its_length() -> None:
-    mineral = Mineral.empty(view())
-    stuff = BoneStuff(q=1.0, cortex=1.0, trabecular=0.2)
-    mineral.add_tubes([np.array([[0.0, 0, 115], [0, 0, 135]])], half_height=6, half_width=6, stuff=stuff)
-    assert mineral.areal[38:42, 98:102].mean() == pytest.approx(0.1 * 20 * 0.2, rel=0.06)
-
-
-@pytest.mark.parametrize("part", ["tube", "body", "ball"])
-def test_more_bone_gives_more_mineral(part: str) -> None:
-    def total(q: float) -> float:
-        mineral = Mineral.empty(view())
-        stuff = BoneStuff(q=q, cortex=0.6, trabecular=0.14)
-        if part == "tube":
-            mineral.add_tubes([np.array([[-20.0, 0, 0], [20, 3, 0]])], half_height=6, half_width=4, stuff=stuff)
-        elif part == "body":
-            mineral.add_body(np.zeros(3), width=40, height=25, depth=30, tilt=0.02, lean=0.1, stuff=stuff)
-        else:
-            mineral.add_ball(np.zeros(3), radius=12, stuff=stuff)
-        return float(mineral.areal.sum())
-
-    assert 0 < total(0.6) < total(0.9) < total(1.2)
-
-
-def test_bone_beside_the_film_leaves_it_empty() -> None:
-    mineral = Mineral.empty(view())
-    stuff = BoneStuff(q=1.0, cortex=0.6, trabecular=0.14)
-    mineral.add_tubes([np.array([[900.0, 0, 0], [990, 3, 0]])], half_height=6, half_width=4, stuff=stuff)
-    mineral.add_body(np.array([900.0, 0, 0]), width=40, height=25, depth=30, tilt=0, lean=0, stuff=stuff)
-    mineral.add_ball(np.array([0.0, 900, 0]), radius=12, stuff=stuff)
-    assert not mineral.areal.any()
 
 
 def test_the_dicom_file_says_what_the_film_is(tmp_path: Path) -> None:
