@@ -24,11 +24,12 @@ from screening_node.domain.result import (
     Vertebra,
 )
 from screening_node.errors import LeaseLost, Misconfigured, Permanent, StoreUnavailable, UnreadableObject
+from screening_node.pathways.files import judge_files
 from screening_node.queue import queue
 from screening_node.queue.job import Job, JobState
 from screening_node.queue.lease import utc_now
 from screening_node.reporting.kinds import COMPREHENSIVE_SR, Kind, ObjectSet, SopReference
-from screening_node.screening import Prepared, Screening, judge_files
+from screening_node.screening import Prepared, Screening
 from screening_node.store import alarms, records
 from screening_node.store import tables as t
 from screening_node.store.archive import Archive
