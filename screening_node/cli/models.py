@@ -27,7 +27,10 @@ def train(
         typer.Option("--config", help="Training configuration.", show_default="config/pathways/compact.toml"),
     ] = None,
     detector: Annotated[
-        Path | None, typer.Option("--detector", help="A bundle whose landmark detector is taken, not trained.")
+        Path | None,
+        typer.Option(
+            "--detector", help="A bundle, or the folder of `landmarks`: its detector is taken, none trained."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")] = 0,
     device: Annotated[str, typer.Option(help="auto (every GPU there is, else the CPU), cpu or cuda.")] = "auto",

@@ -99,7 +99,7 @@ def write(contents: Contents, folder: Path) -> Card:
         intended_use=_PHANTOM_USE if contents.phantom else _SITE_USE,
         limits_of_use=_PHANTOM_LIMITS if contents.phantom else _SITE_LIMITS,
         reference=contents.reference,
-        training_data=contents.training_data,
+        training_data="; ".join(filter(None, (contents.training_data, contents.detector.origin))),
         metrics=figures(contents.truth, contents.estimate),
         residual_sd=residual_sd(contents.truth, contents.estimate),
         detectors=(Network(file="detector.safetensors", sha256="", architecture=architecture),),

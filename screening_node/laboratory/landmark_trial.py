@@ -22,6 +22,7 @@ from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.landmark_config import LandmarkConfig
 from screening_node.laboratory.landmark_films import LandmarkFilms, cohort_films, seen_views
 from screening_node.laboratory.landmark_scores import ACROSS, ALL, KINDS, MARGIN, by_group, scores
+from screening_node.laboratory.locate import TRIAL
 from screening_node.laboratory.real_films import USUAL, RealFilm, as_landmark_films
 from screening_node.laboratory.stage import Run
 from screening_node.pathways.chest_film import gate
@@ -185,7 +186,7 @@ def table(figures: Mapping[str, Any]) -> str:
 
 def write(figures: Mapping[str, Any], folder: Path) -> None:
     """landmarks.json and landmarks.md."""
-    _write(folder / "landmarks.json", json.dumps(figures, indent=1).encode())
+    _write(folder / TRIAL, json.dumps(figures, indent=1).encode())
     _write(folder / "landmarks.md", table(figures).encode())
 
 

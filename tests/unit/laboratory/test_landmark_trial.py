@@ -19,6 +19,7 @@ from screening_node.laboratory.landmark_config import LandmarkConfig, LandmarkDa
 from screening_node.laboratory.landmark_films import PHANTOM, LandmarkFilms, film_arrays
 from screening_node.laboratory.landmark_loss import PointWeights
 from screening_node.laboratory.landmark_scores import KINDS
+from screening_node.laboratory.locate import detector_of
 from screening_node.laboratory.progress import silent
 from screening_node.laboratory.real_films import as_landmark_films, read_real_films
 from screening_node.laboratory.stage import Run
@@ -104,6 +105,12 @@ def test_both_kinds_are_trained_scored_and_the_better_one_kept(tmp_path: Path) -
     assert "dag, cross-validated" in said
     assert all(f"| {kind} |" in said for kind in KINDS)
     assert json.loads((out / "landmarks.json").read_text())["best"] == figures["best"]
+    better = detector_of(out)
+    assert better.architecture == kept
+    assert better.origin == "detector trained on 4 synthetic and 6 real films"
+    (out / "detector.safetensors").write_bytes(b"cut")
+    with pytest.raises(Misconfigured, match="no whole detector"):
+        detector_of(out)
 
 
 def test_no_film_is_judged_by_a_detector_that_knows_its_patient(
