@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -141,12 +141,59 @@ class BmdEstimate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RegionAnswer:
+    """What the networks say of one of their inputs alone: mean of the members that have it.
+
+    ``name``: the input's, of ROI_NAMES or of another layout. ``bmd``: g/cm2 by vertebra, from the local regressors,
+    before any calibration; empty where no member has one. ``attention``: the input's share of what a member's encoder
+    attends to (all inputs and its token together 1); None where no member attends.
+    """
+
+    name: str
+    bmd: Mapping[str, float] = field(default_factory=dict, hash=False)
+    attention: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateCheck:
+    """One number that the gate measured of a film, and its limits; None where there is none on that side."""
+
+    name: str
+    value: float
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the number lies within its limits."""
+        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """What led to an answer, for who looks at the film: it is in no report, and no part of what a result *says*."""
+
+    regions: tuple[RegionAnswer, ...] = ()
+    checks: tuple[GateCheck, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> Explanation:
+        """From a stored result; results of earlier versions have none."""
+        data = data or {}
+        return cls(
+            regions=tuple(RegionAnswer(**region) for region in data.get("regions", ())),
+            checks=tuple(GateCheck(**check) for check in data.get("checks", ())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
     """What a pathway says of an exam that it judged."""
 
     bmd: tuple[BmdEstimate, ...]
     landmarks: tuple[Landmark, ...] = ()
     rois: tuple[Roi, ...] = ()
+    explanation: Explanation = Explanation()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +203,7 @@ class Refusal:
     code: RefusalCode
     text: str
     landmarks: tuple[Landmark, ...] = ()
+    explanation: Explanation = field(default=Explanation(), compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +248,9 @@ class ScreeningResult:
     crossed: bool | None = None
     landmarks: tuple[Landmark, ...] = ()
     rois: tuple[Roi, ...] = ()
+    #: The most certain vertebra's share of its estimate's distribution below its threshold (``alarm.confidence``).
+    confidence: float | None = None
+    explanation: Explanation = Explanation()
 
     @property
     def lowest(self) -> VertebraFinding | None:
@@ -209,11 +260,14 @@ class ScreeningResult:
     @property
     def sha256(self) -> str:
         """Hash of everything said, for derived UIDs: another result gives another report UID."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        said = {key: value for key, value in self.to_dict().items() if key not in _NOT_SAID}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready data, rounded so that it is equal after a round trip."""
         data: dict[str, Any] = _rounded(asdict(self))
+        if data["refusal"] is not None:
+            del data["refusal"]["explanation"]  # it is the result's
         return data
 
     @classmethod
@@ -238,7 +292,13 @@ class ScreeningResult:
                 Roi(name=roi["name"], corners=tuple((float(x), float(y)) for x, y in roi["corners"]))
                 for roi in data["rois"]
             ),
+            confidence=data.get("confidence"),
+            explanation=Explanation.from_dict(data.get("explanation")),
         )
+
+
+#: Keys of a result that no report carries: who derives them anew has not said anything else.
+_NOT_SAID = frozenset({"confidence", "explanation"})
 
 
 def _landmarks(data: Any) -> tuple[Landmark, ...]:

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import DiskFull, ScreeningNodeError, StoreUnavailable
-from screening_node.imaging.header import study_date, text
+from screening_node.imaging.header import equipment, study_date, text
 from screening_node.intake.commits import GroupedCommits
 from screening_node.intake.header import Spooled, is_valid_uid, read_header, uid_of
 from screening_node.intake.reception import ae_title_of
@@ -106,6 +106,7 @@ class StoreHandler:
             accession_number=text(header, "AccessionNumber"),
             study_date=study_date(header),
             modality=text(header, "Modality"),
+            scanner=equipment(header),
         )
         recorded = self._commits.record(instance)
         if recorded is Recorded.CONFLICT:

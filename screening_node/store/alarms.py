@@ -186,6 +186,7 @@ def _what_it_says(result: ScreeningResult, study_date: dt.date, now: dt.datetime
         "category": result.category,
         "lowest_t": lowest.t_score,
         "lowest_vertebra": lowest.vertebra,
+        "confidence": result.confidence,
         "study_date": study_date,
         "updated_at": now,
     }

@@ -50,6 +50,8 @@ exams = sa.Table(
     sa.Column("study_instance_uid", sa.Text, nullable=False),
     sa.Column("study_date", sa.Date),
     sa.Column("modality", sa.Text),
+    # Maker and model of what took the film.
+    sa.Column("scanner", sa.Text),
     sa.Column("calling_ae", sa.Text, nullable=False),
     sa.Column("complete", sa.Boolean, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
@@ -131,6 +133,8 @@ alarms = sa.Table(
     sa.Column("outcome", sa.String(16)),
     sa.Column("dxa_date", sa.Date),
     sa.Column("dxa_t_score", sa.Float),
+    # How much of the newest film's estimate lies below a threshold (``ScreeningResult.confidence``).
+    sa.Column("confidence", sa.Float),
     sa.Index(None, "patient_key"),
     sa.Index(None, "state"),
     sa.Index(None, "opened_at"),
