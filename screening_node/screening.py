@@ -35,7 +35,7 @@ from screening_node.reporting.kinds import Kind, ObjectSet, SopReference, Wanted
 from screening_node.reporting.message import MessageKind, MessageSet, WantedMessage
 from screening_node.reporting.picture import Picture
 from screening_node.reporting.reporter import Report
-from screening_node.store import alarms, records
+from screening_node.store import alarms, records, retractions
 from screening_node.store.archive import Archive
 from screening_node.store.outbox import Outgoing
 from screening_node.store.records import Exam
@@ -186,13 +186,14 @@ class Screening:
             known=alarms.known_alarms(tx, exam.patient_key),
             facts=alarms.facts_of(tx, exam.patient_key),
             window_months=self._window_months,
+            retraction=retractions.of_film(tx, exam.id, exam.patient_key),
         )
         current = records.current_result(tx, exam.id)
         if current is None:
             return Verdict(alarm=alarm, revision=1, at=job.requested_at)
         if not current.says(result, alarm):
             previous = _reports_of(tx, exam, current.revision)
-            changed = after(current.alarm.status, alarm)
+            changed = after(current.alarm.status, alarm, corrected=current.outdated)
             return Verdict(alarm=changed, revision=current.revision + 1, at=job.requested_at, previous=previous)
         return Verdict(
             alarm=current.alarm,

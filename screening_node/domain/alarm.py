@@ -46,6 +46,7 @@ def _finding(estimate: BmdEstimate, t_score: float, thresholds: ThresholdSet) ->
         t_score=t_score,
         threshold=threshold,
         below=t_score < threshold,
+        calibrated=estimate.calibrated,
     )
 
 

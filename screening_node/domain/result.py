@@ -132,12 +132,13 @@ class BmdEstimate:
     """What the ensemble says of one vertebra: mean and standard deviation, both g/cm2.
 
     ``sd`` combines the spread of the members with the residual error that the bundle's card states; it is not
-    a confidence interval.
+    a confidence interval. ``calibrated``: its width was set on a validation cohort, see ``VertebraFinding.interval``.
     """
 
     vertebra: Vertebra
     bmd: float
     sd: float
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,6 +217,14 @@ class VertebraFinding:
     t_score: float
     threshold: float
     below: bool
+    calibrated: bool = False
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval in g/cm2 that held 90 % of a validation cohort's true values; None without a calibration."""
+        if not self.calibrated:
+            return None
+        return self.bmd - _HALF_WIDTH * self.sd, self.bmd + _HALF_WIDTH * self.sd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,6 +277,9 @@ class ScreeningResult:
         data: dict[str, Any] = _rounded(asdict(self))
         if data["refusal"] is not None:
             del data["refusal"]["explanation"]  # it is the result's
+        for finding in data["findings"]:
+            if not finding["calibrated"]:
+                del finding["calibrated"]  # as results of earlier versions: the same answer has the same hash
         return data
 
     @classmethod
@@ -299,6 +311,10 @@ class ScreeningResult:
 
 #: Keys of a result that no report carries: who derives them anew has not said anything else.
 _NOT_SAID = frozenset({"confidence", "explanation"})
+
+
+#: Standard deviations to each side that a calibration makes hold 90 % (``pathways/calibration.py``).
+_HALF_WIDTH = 1.645
 
 
 def _landmarks(data: Any) -> tuple[Landmark, ...]:
