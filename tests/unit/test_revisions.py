@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from builders import a_patient, an_instance
+from screening_bench import Bench, rescreen
 from scripted import HEALTHY, THIN, ScriptedPathway
-from unit.test_screening import Bench, rescreen
 
 from screening_node.admin import actions
 from screening_node.domain.alarm import HEADER_CORRECTED, NO_LONGER_RAISED, RETRACTED_BY_A_PERSON, AlarmStatus
