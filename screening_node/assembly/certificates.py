@@ -9,11 +9,12 @@ from screening_node.settings import Settings
 from screening_node.tls import ClientTls, Identity, ServerTls, Trust
 
 if TYPE_CHECKING:
-    from screening_node.settings.access import DestinationTlsSection, NodeTlsSection
+    from screening_node.settings.access import DestinationTlsSection, NodeTlsSection, TlsSection
+    from screening_node.settings.ways_in import StowTlsSection
 
 
-def server_tls(section: NodeTlsSection) -> ServerTls:
-    """What the port with TLS shows, and whom it believes."""
+def server_tls(section: NodeTlsSection | StowTlsSection) -> ServerTls:
+    """What a port with TLS shows, and whom it believes."""
     shown, trust = _identity(section), _trust(section) if section.client_certificates else None
     assert shown is not None  # the section was checked
     return ServerTls(identity=shown, trust=trust)
@@ -37,7 +38,7 @@ def own_client_tls(section: NodeTlsSection | None) -> ClientTls | None:
     return ClientTls(trust=Trust(authorities=section.certificate), identity=_identity(section), verify_name=False)
 
 
-def _identity(section: NodeTlsSection | DestinationTlsSection) -> Identity | None:
+def _identity(section: TlsSection) -> Identity | None:
     if section.certificate is None:
         return None
     return Identity(
@@ -48,7 +49,7 @@ def _identity(section: NodeTlsSection | DestinationTlsSection) -> Identity | Non
     )
 
 
-def _trust(section: NodeTlsSection | DestinationTlsSection) -> Trust | None:
+def _trust(section: TlsSection) -> Trust | None:
     if section.authorities is None:
         return None
     return Trust(authorities=section.authorities, revocations=section.revocations)
@@ -58,6 +59,10 @@ def check_certificates(settings: Settings) -> None:
     """Raises Misconfigured where certificates, keys or authorities cannot be used."""
     if settings.node.tls is not None:
         tls.serving(server_tls(settings.node.tls))
+    if settings.intake.stow is not None and settings.intake.stow.tls is not None:
+        tls.serving(server_tls(settings.intake.stow.tls))
     for each in settings.destinations:
         if (client := client_tls(each.tls)) is not None:
             tls.calling(client)
+    if settings.admin.oidc is not None and settings.admin.oidc.authorities is not None:
+        tls.calling(ClientTls(trust=Trust(authorities=settings.admin.oidc.authorities)))

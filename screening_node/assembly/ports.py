@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from screening_node.intake.scp import SecurePort
     from screening_node.settings.access import AllowSection
 
-_REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+#: Listening addresses, and where a program on this machine finds them.
+REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def allowed_callers(entries: Iterable[AllowSection]) -> tuple[AllowedCaller, ...]:
@@ -74,7 +75,7 @@ def this_node(settings: Settings) -> Destination:
     node = settings.node
     if not node.plain:
         return tls_destination(settings)
-    host = _REACHED_AS.get(node.host, node.host)
+    host = REACHED_AS.get(node.host, node.host)
     return Destination(name="this node", ae_title=node.ae_title, host=host, port=node.port)
 
 
@@ -88,7 +89,7 @@ def tls_destination(settings: Settings) -> Destination:
     return Destination(
         name="this node",
         ae_title=node.ae_title,
-        host=_REACHED_AS.get(host, host),
+        host=REACHED_AS.get(host, host),
         port=secure.port,
         tls=own_client_tls(secure),
     )

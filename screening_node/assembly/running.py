@@ -11,8 +11,11 @@ from screening_node.assembly.certificates import check_certificates
 from screening_node.assembly.delivery import run_delivery_process
 from screening_node.assembly.intake import run_intake_process
 from screening_node.assembly.logs import configure_logging
+from screening_node.assembly.notifications import channels
 from screening_node.assembly.ports import port_is_free
-from screening_node.assembly.storage import lock_paths, open_store, opened
+from screening_node.assembly.sign_in import oidc_config
+from screening_node.assembly.storage import lock_paths, opened
+from screening_node.assembly.ways_in import run_folder_process, run_stow_process
 from screening_node.assembly.worker import run_worker_process
 from screening_node.errors import Misconfigured
 from screening_node.settings import Settings
@@ -45,15 +48,18 @@ def _prepare(settings: Settings) -> None:
     from screening_node.queue.retry import RetryRules
 
     check_certificates(settings)
+    channels(settings)  # one may have no address
+    if settings.admin.served:
+        oidc_config(settings)  # its secret may be missing
     if settings.node.plain and not port_is_free(settings):
         raise Misconfigured(
             f"node.port: {settings.node.host}:{settings.node.port} is taken, or no address of this machine.",
             fix="Change [node] host or port, or stop the program that holds that port.",
         )
     Archive(settings.store.archive).sweep()
-    store = open_store(settings)
-    rescue.rescue_left_behind(store, service.host_prefix(), RetryRules(), now=dt.datetime.now(dt.UTC))
-    store.close()
+    with opened(settings) as store:
+        store.migrate()
+        rescue.rescue_left_behind(store, service.host_prefix(), RetryRules(), now=dt.datetime.now(dt.UTC))
 
 
 def processes(settings: Settings) -> list[Any]:
@@ -71,6 +77,10 @@ def processes(settings: Settings) -> list[Any]:
         ProcessSpec(name="worker", target=run_worker_process, args=(settings,)),
         ProcessSpec(name="delivery", target=run_delivery_process, args=(settings,)),
     ]
+    if settings.intake.stow is not None:
+        specs.append(ProcessSpec(name="stow", target=run_stow_process, args=(settings,)))
+    if settings.intake.folder is not None:
+        specs.append(ProcessSpec(name="folder", target=run_folder_process, args=(settings,)))
     if settings.admin.served:
         specs.append(ProcessSpec(name="admin", target=run_admin_process, args=(settings,)))
     return specs
