@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from screening_node import __version__
 from screening_node.assembly.logs import configure_logging
 from screening_node.assembly.storage import MIB, opened
+from screening_node.domain.histogram import Histogram
 from screening_node.settings import Settings, load_reference_table
 from screening_node.store.archive import Archive
 
@@ -46,6 +47,8 @@ def admin_config(settings: Settings) -> AdminConfig:
         destinations=tuple(each.name for each in settings.destinations),
         min_free_bytes=settings.intake.min_free_mib * MIB,
         model_card=_model_card(chest_film.bundle),
+        # A calibration moves the estimates: what was counted before it is no measure for them.
+        validation=None if card.calibration else Histogram.from_metrics(card.metrics),
         settings=shown_settings(settings),
     )
 

@@ -77,7 +77,7 @@ def test_an_alert_is_closed_with_sense_or_not_at_all(
 def test_many_are_acknowledged_at_once_and_a_changed_one_is_left(browser: Browser, filled: Store) -> None:
     judge(filled, receive(filled, "1.9", "P9"), CROSSING, RAISED)
     browser.post("/alerts/2/comment", "/alerts/2", version="0", comment="changed meanwhile")
-    answer = browser.post("/alerts/acknowledge", "/", alert=["1/0", "2/0", "x/y"])
+    answer = browser.post("/alerts/chosen", "/", alert=["1/0", "2/0", "x/y"], do="acknowledge")
     assert answer.headers["location"] == "/?done=some-changed"
     assert [row["state"] for row in listings.alerts(filled)] == ["open", "acknowledged"]
 

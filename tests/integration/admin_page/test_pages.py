@@ -49,7 +49,14 @@ def test_a_refused_film_is_explained(shown: Browser) -> None:
 
 def test_an_exam_shows_thresholds_deliveries_and_how_it_went(shown: Browser) -> None:
     text = shown.get("/exams/1").text
-    for words in ("−2.8", "−2.2", "0.700 ± 0.050", "SOP class refused", "received from XRAY", "judged, revision 1"):
+    for words in (
+        "−2.8",
+        "−2.2",
+        "0.700 ± 0.050",
+        "SOP class refused",
+        "received from XRAY",
+        "result committed (revision 1)",
+    ):
         assert words in text, words
 
 
