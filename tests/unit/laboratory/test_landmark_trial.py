@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 from laboratory.annotated_films import CHEST, drawn, write_annotated
+from pathways.networks_for_tests import DETECTOR
 
 from screening_node.errors import Misconfigured
 from screening_node.imaging.pyramid import build_pyramid
@@ -23,22 +24,11 @@ from screening_node.laboratory.locate import detector_of
 from screening_node.laboratory.progress import silent
 from screening_node.laboratory.real_films import as_landmark_films, read_real_films
 from screening_node.laboratory.stage import Run
-from screening_node.networks.normalise import Normalisation
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 from screening_node.pathways.chest_film.landmarks import build_detector
 from screening_node.settings import REPOSITORY
 
-ARCHITECTURE = DetectorArchitecture(
-    kind="dag",
-    backbone="compact",
-    size=64,
-    widths=(8, 8, 8),
-    width=8,
-    graph_width=8,
-    blocks=1,
-    iterations=1,
-    normalisation=Normalisation(kind="local-contrast", scales=(0.1,)),
-)
+ARCHITECTURE = replace(DETECTOR, widths=(8, 8, 8), iterations=1)
 STAGE = StageConfig(epochs=1, batch=4, learning_rate=1e-3)
 
 
