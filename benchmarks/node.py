@@ -29,8 +29,8 @@ from integration import peers
 
 from screening_node import assembly
 from screening_node.domain.exam import ExamFiles
+from screening_node.pathways.judgement import answers_of
 from screening_node.phantom.dicom_film import write_film
-from screening_node.screening import answers_of
 from screening_node.settings import load_settings
 
 

@@ -19,10 +19,12 @@ from pathlib import Path
 
 from screening_node import assembly, tls
 from screening_node.admin import listings
-from screening_node.delivery.destination import AnyDestination, FhirDestination, MllpDestination
-from screening_node.delivery.fhir import FhirChannel
+from screening_node.assembly import looks
+from screening_node.delivery.destination import AnyDestination
+from screening_node.delivery.notification import NotificationChannel
+from screening_node.delivery.reach import answer_of
 from screening_node.delivery.sender import echo
-from screening_node.delivery.sockets import connect, listens, why_no_handshake
+from screening_node.delivery.sockets import listens, why_no_handshake
 from screening_node.errors import DestinationRefused, Misconfigured, ScreeningNodeError
 from screening_node.settings import Settings, load_reference_table, load_settings
 from screening_node.settings.access import DestinationTlsSection, NodeTlsSection
@@ -61,7 +63,20 @@ def examine(config: Path | None) -> Iterator[Finding]:
             yield Finding(check="configuration", state=State.FAIL, message=message, fix=fix)
         return
     yield Finding(check="configuration", state=State.OK, message="Every key is known and possible.")
-    for check in (_disk, _store, _bundle, _reference, _device, _tls, _destinations, _port, _callers, _admin):
+    for check in (
+        _disk,
+        _store,
+        _bundle,
+        _reference,
+        _device,
+        _tls,
+        _destinations,
+        _channels,
+        _port,
+        _callers,
+        _ways_in,
+        _admin,
+    ):
         yield from _guarded(check, settings)
 
 
@@ -176,22 +191,22 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
 def _called(destination: AnyDestination, settings: Settings) -> Finding:
     check = f"destination {destination.name}"
     try:
-        said = _answer_of(destination, settings)
+        said = answer_of(destination, calling_ae=settings.node.ae_title, timeouts=assembly.timeouts(_ECHO_SECONDS))
     except ScreeningNodeError as error:
         return Finding(check=check, state=State.FAIL, message=error.message, fix=error.fix)
     return Finding(check=check, state=State.OK, message=f"{destination} {said}.")
 
 
-def _answer_of(destination: AnyDestination, settings: Settings) -> str:
-    """What shows that somebody is there, without sending anything that might be filed."""
-    timeouts = assembly.timeouts(_ECHO_SECONDS)
-    if isinstance(destination, MllpDestination):
-        connect(destination, destination.tls, timeouts).close()
-        return "accepts connections; whether it takes messages, the first one shows"
-    if isinstance(destination, FhirDestination):
-        return f"answers as {FhirChannel(destination, timeouts).check()}"
-    echo(destination, calling_ae=settings.node.ae_title, timeouts=timeouts)
-    return "answers C-ECHO"
+def _channels(settings: Settings) -> Iterator[Finding]:
+    for channel in assembly.channels(settings):
+        check = f"channel {channel.name}"
+        try:
+            kind = NotificationChannel(channel, assembly.timeouts(_ECHO_SECONDS)).check()
+        except ScreeningNodeError as error:
+            yield Finding(check=check, state=State.FAIL, message=error.message, fix=error.fix)
+        else:
+            message = f"{kind} by its address; whether it arrives: screening-node notify test {channel.name}."
+            yield Finding(check=check, state=State.OK, message=message)
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:
@@ -285,6 +300,11 @@ def _callers(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _ways_in(settings: Settings) -> Iterator[Finding]:
+    for look in looks.ways_in(settings):
+        yield Finding(check=look.check, state=State(look.state), message=look.message, fix=look.fix)
+
+
 def _list_of_callers(section: str, listed: int) -> Finding:
     if listed:
         return Finding(check="callers", state=State.OK, message=f"{listed} entries of [{section}] say who may call.")
@@ -307,6 +327,7 @@ def _refused_lately(settings: Settings) -> int:
 
 
 def _admin(settings: Settings) -> Iterator[Finding]:
+    yield from _provider(settings)
     page = assembly.admin_page(settings)
     if page is None:
         yield Finding(check="admin", state=State.OK, message="The admin's page is switched off.")
@@ -323,6 +344,27 @@ def _admin(settings: Settings) -> Iterator[Finding]:
             message=f"{host}:{port} is taken by another program: there is no admin's page. Films are taken.",
             fix="Change [admin] port, or stop the other program.",
         )
+
+
+def _provider(settings: Settings) -> Iterator[Finding]:
+    """Whoever vouches for users: without it local accounts still sign in, hence no failure."""
+    from screening_node.admin.oidc import Provider
+
+    section = settings.admin.oidc
+    if section is None or not settings.admin.served:
+        return
+    file = section.client_secret_file
+    if file is not None and file.is_file() and file.stat().st_mode & 0o077:
+        said = f"Others than its owner may read the client's secret {file}."
+        yield Finding(check="sign-in", state=State.WARN, message=said, fix=f"chmod 600 {file}")
+    try:
+        told = assembly.oidc_config(settings)
+        assert told is not None
+        issuer = Provider(told).check()
+    except ScreeningNodeError as error:
+        yield Finding(check="sign-in", state=State.WARN, message=error.message, fix=error.fix)
+        return
+    yield Finding(check="sign-in", state=State.OK, message=f"{issuer} answers and is strict enough.")
 
 
 def _answers(page: str) -> bool:

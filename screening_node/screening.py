@@ -2,7 +2,7 @@
 
     prepare   on a thread: the exam's files are read, checked and decoded by its pathway
     judge     on the worker's main thread, a batch at a time: the networks estimate, then for each exam
-                estimate -> T-scores and category        (conclude)
+                estimate -> T-scores and category        (pathways.judgement)
                          -> the patient's alarm          (decide, with the patient's other films)
                          -> the reports that each destination wants
                          -> result, alarm, outbox and the job's end in ONE commit
@@ -15,30 +15,27 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import pydicom
 import sqlalchemy as sa
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, PatientFacts, ThresholdSet, after, decide, findings
+from screening_node.domain.alarm import AlarmDecision, AlarmStatus, ThresholdSet, after, decide
 from screening_node.domain.exam import ExamFiles
-from screening_node.domain.result import Estimate, Refusal, RefusalCode, ScreeningResult
-from screening_node.domain.tscore import ReferenceTable, lowest_category
-from screening_node.errors import Misconfigured, Permanent, ScreeningNodeError, StoreUnavailable, UnreadableObject
-from screening_node.imaging import header
+from screening_node.domain.result import Estimate, Refusal, ScreeningResult
+from screening_node.domain.tscore import ReferenceTable
+from screening_node.errors import Misconfigured, StoreUnavailable
 from screening_node.pathways.base import Pathway
+from screening_node.pathways.judgement import answers_of, conclude
 from screening_node.queue import queue
 from screening_node.queue.job import Job
-from screening_node.queue.retry import describe, where
 from screening_node.reporting.kinds import Kind, ObjectSet, SopReference, Wanted
 from screening_node.reporting.message import MessageKind, MessageSet, WantedMessage
 from screening_node.reporting.picture import Picture
 from screening_node.reporting.reporter import Report
-from screening_node.store import alarms, records
+from screening_node.store import alarms, records, retractions
 from screening_node.store.archive import Archive
 from screening_node.store.outbox import Outgoing
 from screening_node.store.records import Exam
@@ -189,13 +186,14 @@ class Screening:
             known=alarms.known_alarms(tx, exam.patient_key),
             facts=alarms.facts_of(tx, exam.patient_key),
             window_months=self._window_months,
+            retraction=retractions.of_film(tx, exam.id, exam.patient_key),
         )
         current = records.current_result(tx, exam.id)
         if current is None:
             return Verdict(alarm=alarm, revision=1, at=job.requested_at)
         if not current.says(result, alarm):
             previous = _reports_of(tx, exam, current.revision)
-            changed = after(current.alarm.status, alarm)
+            changed = after(current.alarm.status, alarm, corrected=current.outdated)
             return Verdict(alarm=changed, revision=current.revision + 1, at=job.requested_at, previous=previous)
         return Verdict(
             alarm=current.alarm,
@@ -305,124 +303,3 @@ def _reports_of(tx: sa.Connection, exam: Exam, revision: int) -> Mapping[str, Ma
         kind: {name: SopReference(sop_class_uid=uids[0], sop_instance_uid=uids[1]) for name, uids in of_kind.items()}
         for kind, of_kind in found.items()
     }
-
-
-def answers_of(pathway: Pathway[Any], works: Sequence[Any]) -> list[Estimate | Refusal | Exception]:
-    """A pathway's answers in order; those refused in ``prepare`` pass through.
-
-    Where the batch fails, film by film: only the film that fails has an error for an answer.
-    """
-    judged = [work for work in works if not isinstance(work, Refusal)]
-    given = iter(_judged_together(pathway, judged))
-    return [work if isinstance(work, Refusal) else next(given) for work in works]
-
-
-def _judged_together(pathway: Pathway[Any], works: Sequence[Any]) -> Sequence[Estimate | Refusal | Exception]:
-    if not works:
-        return []
-    try:
-        answers = pathway.judge(works)
-        if len(answers) != len(works):
-            raise ValueError(f"{len(works)} films, {len(answers)} answers")
-    except Exception as error:
-        if len(works) == 1:
-            return [error]
-        log.warning("A batch of %d films failed (%s); judging them one by one.", len(works), type(error).__name__)
-        return [_judged_together(pathway, [work])[0] for work in works]
-    return answers
-
-
-def conclude(
-    pathway: Pathway[Any],
-    answer: Estimate | Refusal,
-    *,
-    sex: str | None,
-    reference: ReferenceTable,
-    thresholds: ThresholdSet,
-) -> ScreeningResult:
-    """From what a pathway answers to what the node says of the exam: T-scores, category, crossed or not."""
-    if isinstance(answer, Estimate) and not _is_finite(answer):
-        # Comparing with NaN is false: without this, a film that broke the network would count as healthy.
-        text = "The estimate is not a number."
-        answer = Refusal(code=RefusalCode.ESTIMATE_IMPLAUSIBLE, text=text, landmarks=answer.landmarks)
-    if isinstance(answer, Refusal):
-        return ScreeningResult(model=pathway.identity, refusal=answer, landmarks=answer.landmarks)
-    found = findings(answer.bmd, sex=sex, reference=reference, thresholds=thresholds)
-    return ScreeningResult(
-        model=pathway.identity,
-        refusal=None,
-        findings=found,
-        category=lowest_category(finding.t_score for finding in found),
-        crossed=any(finding.below for finding in found),
-        landmarks=answer.landmarks,
-        rois=answer.rois,
-    )
-
-
-def _is_finite(estimate: Estimate) -> bool:
-    return bool(estimate.bmd) and all(math.isfinite(one.bmd) and math.isfinite(one.sd) for one in estimate.bmd)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileJudgement:
-    """What is said of one file without a store: a result and its alarm, or the error that stopped it."""
-
-    file: Path
-    result: ScreeningResult | None = None
-    alarm: AlarmDecision | None = None
-    error: ScreeningNodeError | None = None
-
-
-def judge_files(
-    files: Iterable[Path],
-    *,
-    pathway: Pathway[Any],
-    reference: ReferenceTable,
-    thresholds: ThresholdSet,
-    at: dt.datetime,
-) -> Iterator[FileJudgement]:
-    """Judge files one after the other as the node would, for a patient of whom nothing else is known."""
-    for file in files:
-        try:
-            yield _judge_file(file, pathway, reference, thresholds, at)
-        except ScreeningNodeError as error:
-            yield FileJudgement(file=file, error=error)
-        except Exception as error:  # the other files are still judged
-            log.error("%s: %s", file.name, where(error))
-            yield FileJudgement(file=file, error=Permanent(describe(error)))
-
-
-def _judge_file(
-    file: Path, pathway: Pathway[Any], reference: ReferenceTable, thresholds: ThresholdSet, at: dt.datetime
-) -> FileJudgement:
-    dataset = _header_of(file)
-    work = pathway.prepare(ExamFiles(files=(file,), requested_at=at))
-    (answer,) = answers_of(pathway, [work])
-    if isinstance(answer, Exception):
-        raise answer
-    sex = header.patient_of(dataset).sex
-    result = conclude(pathway, answer, sex=sex, reference=reference, thresholds=thresholds)
-    alarm = decide(
-        crossed=result.crossed,
-        study_date=header.study_date(dataset) or at.date(),
-        known=(),
-        facts=PatientFacts(),
-        window_months=0,
-    )
-    return FileJudgement(file=file, result=result, alarm=alarm)
-
-
-def _header_of(file: Path) -> pydicom.Dataset:
-    try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True)
-    except OSError as error:
-        raise UnreadableObject(
-            f"{file} cannot be read: {error.strerror or 'it is no file'}.", fix="Check the path and the file's rights."
-        ) from error
-    except Exception as error:  # pydicom raises whatever its parser stumbles over
-        raise UnreadableObject(f"{file} is no DICOM file.", fix="Give a DICOM Part 10 file.") from error
-    if header.text(dataset, "SOPInstanceUID") is None:  # what a file is that was cut short in its header
-        raise UnreadableObject(
-            f"{file} has no SOP Instance UID: it is cut short, or no DICOM object.", fix="Give a whole DICOM file."
-        )
-    return dataset

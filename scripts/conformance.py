@@ -51,8 +51,19 @@ def sop_classes() -> str:
 
 def statuses() -> str:
     """What a C-STORE is answered with."""
-    rows = ((f"{status.name.replace('_', ' ').capitalize()}", f"`{status:04X}`") for status in IntakeStatus)
+    rows = (in_words(status) for status in IntakeStatus if status is not IntakeStatus.SYNTAX_NOT_SUPPORTED)
     return table(("Meaning", "Status"), rows)
+
+
+def stow() -> str:
+    """Failure Reasons of STOW-RS."""
+    rows = (in_words(status) for status in IntakeStatus if status is not IntakeStatus.SUCCESS)
+    return table(("Meaning", "Failure Reason"), rows)
+
+
+def in_words(status: IntakeStatus) -> tuple[str, str]:
+    """What a status means, and its number."""
+    return status.name.replace("_", " ").capitalize(), f"`{status:04X}`"
 
 
 def made() -> str:
@@ -82,6 +93,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "implementation": implementation,
     "transfer-syntaxes": transfer_syntaxes,
     "statuses": statuses,
+    "stow": stow,
     "made": made,
     "sop-classes": sop_classes,
 }

@@ -5,17 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import random
+from dataclasses import replace
 from pathlib import Path
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep, ThresholdSet, findings
+from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep, ThresholdSet, confidence, findings
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.domain.result import (
     LANDMARK_NAMES,
+    ROI_NAMES,
     BmdEstimate,
+    Explanation,
+    GateCheck,
     Landmark,
     ModelIdentity,
     Refusal,
     RefusalCode,
+    RegionAnswer,
     Roi,
     ScreeningResult,
     Vertebra,
@@ -26,6 +31,7 @@ from screening_node.phantom.dicom_film import write_film
 from screening_node.phantom.film import LATERAL, SyntheticFilm
 from screening_node.queue import queue
 from screening_node.queue.retry import Dead
+from screening_node.reporting.reporter import Reporter
 from screening_node.store import outbox, records
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -38,6 +44,20 @@ THRESHOLDS = ThresholdSet(
 RAISED = AlarmDecision(step=AlarmStep.OPEN, status=AlarmStatus.RAISED, reason="Below threshold.")
 QUIET = AlarmDecision(step=AlarmStep.NONE, status=AlarmStatus.NOT_RAISED, reason="No vertebra is below its threshold.")
 REFUSED = AlarmDecision(step=AlarmStep.NONE, status=AlarmStatus.NOT_EVALUATED, reason="The film was not judged.")
+_SCANNERS = ("Mirage Ray 500", "Mirage Ray 500", "Mirage Ray 900", "Fabula Portable 2", None)
+_INPUTS = (*ROI_NAMES, "whole")
+_CHECKS = (
+    GateCheck(name="off_film", value=0.0, most=0.13),
+    GateCheck(name="ordered", value=1.0, least=1.0),
+    GateCheck(name="width_ratio", value=1.04, least=0.7, most=1.6),
+    GateCheck(name="spine_mm", value=262.0, least=180, most=420),
+    GateCheck(name="tilt", value=2.3, most=20),
+    GateCheck(name="asymmetry", value=0.041, most=0.13),
+    GateCheck(name="lung_contrast", value=1.62, least=0.75),
+    GateCheck(name="mirror_likeness", value=0.58, least=0.1),
+    GateCheck(name="unsteadiness", value=0.0091, most=0.022),
+    GateCheck(name="opaque_edge", value=0.012, most=0.065),
+)
 _FAMILIES = ("Alder", "Ash", "Aspen", "Beech", "Birch", "Cedar", "Elm", "Hazel", "Larch", "Linden", "Maple", "Rowan")
 _GIVEN = ("Ada", "Clara", "Edith", "Flora", "Greta", "Ida", "Nora", "Olga", "Ruth", "Vera")
 
@@ -59,6 +79,7 @@ class SiteFilms:
         )
         self.random = random.Random(4)
         self.count = 0
+        self.reporter = Reporter(reference, software_version="0.1.0", zone=dt.UTC)
 
     def receive(self, film: Path, at: dt.datetime, patient: Patient | None = None, **header: str) -> int:
         """A film as intake records it; its exam's number."""
@@ -83,6 +104,7 @@ class SiteFilms:
             accession_number=f"A26{self.count:06d}",
             study_date=at.date(),
             modality=header.get("modality", self.random.choice(("DX", "DX", "CR"))),
+            scanner=header.get("scanner", self.random.choice(_SCANNERS)),
         )
         with self.store.begin() as tx:
             records.record_instance(tx, instance)
@@ -101,11 +123,22 @@ class SiteFilms:
             age=self.random.randint(51, 86),
         )
 
-    def commit(self, result: ScreeningResult, alarm: AlarmDecision, at: dt.datetime, *, delivered: bool = True) -> None:
-        """The result of the film that has waited longest, with a report to "pacs"."""
+    def commit(
+        self,
+        result: ScreeningResult,
+        alarm: AlarmDecision,
+        at: dt.datetime,
+        *,
+        delivered: bool = True,
+        film: Path | None = None,
+    ) -> None:
+        """The result of the film that has waited longest, with a report to "pacs": a real one on ``film``, if given."""
         (job,) = queue.claim(self.store, "worker", 1, 60.0, now=at)
-        uid = f"2.25.{job.id}"
-        path = self.archive.keep_report(b"DICM report " + uid.encode(), uid)
+        uid, data = f"2.25.{job.id}", b"DICM report"
+        if film is not None:
+            made = self.reporter.report(film, result, alarm, at)
+            uid, data = made.sop_instance_uid, made.data
+        path = self.archive.keep_report(data, uid)
         report = outbox.Outgoing(
             destination="pacs",
             kind="SR",
@@ -139,11 +172,29 @@ class SiteFilms:
             crossed=any(each.below for each in found),
             landmarks=_landmarks(film),
             rois=_rois(film),
+            confidence=confidence(found, sex="F", reference=self.reference),
+            explanation=Explanation() if film is None else self.explanation(estimates),
         )
 
+    def explanation(self, estimates: list[BmdEstimate]) -> Explanation:
+        """What the networks might have said region by region, and the gate of a sound film."""
+        weights = [self.random.uniform(0.4, 1.0) * (2.2 if name in ("lumbar", "cervical") else 1) for name in _INPUTS]
+        regions = tuple(
+            RegionAnswer(
+                name=name,
+                bmd={each.vertebra: round(each.bmd + self.random.gauss(0, 0.05), 4) for each in estimates},
+                attention=round(0.93 * weight / sum(weights), 4),
+            )
+            for name, weight in zip(_INPUTS, weights, strict=True)
+        )
+        return Explanation(regions=regions, checks=_CHECKS)
+
     def refused(self, code: RefusalCode, text: str) -> ScreeningResult:
-        """A refusal."""
-        return ScreeningResult(model=self.model, refusal=Refusal(code=code, text=text))
+        """A refusal; a lateral film's with what the gate measured."""
+        lateral = replace(_CHECKS[6], value=0.31)
+        checks = (*_CHECKS[:6], lateral, *_CHECKS[7:]) if code is RefusalCode.NOT_FRONTAL else ()
+        explanation = Explanation(checks=checks)
+        return ScreeningResult(model=self.model, refusal=Refusal(code=code, text=text), explanation=explanation)
 
     def fail(self, at: dt.datetime, reason: str) -> None:
         """The film that has waited longest could not be judged."""
@@ -169,14 +220,32 @@ def fill(films: SiteFilms, now: dt.datetime, *, days: int = 30, size: int = 1000
     write_film(2, films.folder / "lateral.dcm", kind=LATERAL, size=max(400, size // 2))
     _weeks(films, now, days)
     known = films.somebody()
-    before = now - dt.timedelta(days=days + 150)
-    films.receive(films.folder / "frontal.dcm", before, known)
-    films.commit(films.judged(-1.4, frontal), QUIET, before)
+    _earlier(films, now - dt.timedelta(days=days), known, frontal)
     _troubles(films, now)
-    moment = now - dt.timedelta(minutes=4)
-    exam = films.receive(films.folder / "frontal.dcm", moment, known)
-    films.commit(films.judged(-2.9, frontal), RAISED, moment + dt.timedelta(seconds=2))
+    exam = _newest(films, now - dt.timedelta(minutes=4), known, frontal)
     films.receive(films.folder / "frontal.dcm", now - dt.timedelta(seconds=3))
+    return exam
+
+
+def fill_patient(films: SiteFilms, now: dt.datetime, *, size: int = 640) -> int:
+    """One patient with some years of films; the newest one's exam."""
+    frontal, known = write_film(1, films.folder / "frontal.dcm", size=size), films.somebody()
+    _earlier(films, now, known, frontal)
+    return _newest(films, now - dt.timedelta(minutes=4), known, frontal)
+
+
+def _earlier(films: SiteFilms, end: dt.datetime, patient: Patient, frontal: SyntheticFilm) -> None:
+    for months, t_score in ((44, -0.9), (27, -1.3), (7, -1.8)):
+        at = end - dt.timedelta(days=30 * months)
+        films.receive(films.folder / "frontal.dcm", at, patient)
+        films.commit(films.judged(t_score, frontal), QUIET, at)
+
+
+def _newest(films: SiteFilms, at: dt.datetime, patient: Patient, frontal: SyntheticFilm) -> int:
+    """The film that raises the patient's alarm, with a real report."""
+    path = films.folder / "frontal.dcm"
+    exam = films.receive(path, at, patient)
+    films.commit(films.judged(-2.9, frontal), RAISED, at + dt.timedelta(seconds=2), film=path)
     return exam
 
 

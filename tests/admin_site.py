@@ -104,6 +104,13 @@ class Browser:
         self.client.close()
 
 
+def user(address: str, name: str) -> Browser:
+    """Somebody who is signed in under this name."""
+    opened = Browser(address)
+    assert opened.sign_in(name).status_code == 303
+    return opened
+
+
 def add_users(store: Store) -> None:
     """One user of each role, named by it."""
     with store.begin() as tx:

@@ -19,6 +19,7 @@ from screening_node.domain.result import (
     Vertebra,
     VertebraFinding,
 )
+from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.store.outbox import Outgoing
 from screening_node.store.records import NewInstance
 
@@ -34,6 +35,16 @@ IDENTITY = ModelIdentity(
     thresholds="set 1",
     limits_of_use="Not for clinical use.",
 )
+
+
+def a_reference(*rows: tuple[str, str, float, float], **changes: Any) -> ReferenceTable:
+    """A table of (sex, vertebra, mean, SD); without rows one for everybody: T = (BMD - 1) / 0.1."""
+    told = {"name": "test", "version": "1", "title": "Test", "maker": "m", "population": "p", "source": "s"}
+    given = rows or (("any", "any", 1.0, 0.1),)
+    return ReferenceTable(
+        rows=tuple(ReferenceRow(sex=sex, vertebra=vertebra, mean=mean, sd=sd) for sex, vertebra, mean, sd in given),
+        **{**told, **changes},
+    )
 
 
 def a_patient(**changes: Any) -> Patient:

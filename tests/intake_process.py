@@ -28,9 +28,9 @@ def crash_at(point: str) -> None:
     """Put a sudden end into ``GroupedCommits.record``."""
     proper = GroupedCommits.record
 
-    def record(self: GroupedCommits, instance: NewInstance) -> Recorded:
+    def record(self: GroupedCommits, instance: NewInstance, priority: int = 0) -> Recorded:
         if point == "committed":
-            proper(self, instance)
+            proper(self, instance, priority)
         os._exit(9)
 
     GroupedCommits.record = record  # type: ignore[method-assign]

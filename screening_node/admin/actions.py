@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import json
 import os
 from collections.abc import Iterable
@@ -13,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from screening_node.admin import listings
+from screening_node.admin import export, listings
 from screening_node.errors import IllegalTransition, NotFound, Permanent
 from screening_node.queue import queue
-from screening_node.store import alarms, outbox, records
+from screening_node.store import alarms, outbox, records, retractions
 from screening_node.store.session import Store
 
 #: A spreadsheet takes a cell that begins so for a formula; patients' names come from outside.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_LONGEST_REASON = 300
 
 
 def acknowledge(store: Store, number: int, *, actor: str, comment: str | None, version: int | None = None) -> None:
@@ -66,6 +65,27 @@ def close(
             alarms.note_dxa(tx, number, dxa_date, now)
         detail = {} if outcome is None else {"outcome": str(outcome)}
         records.audit(tx, actor=actor, action="alert.close", subject=f"alert {number}", detail=detail, at=now)
+
+
+def retract(store: Store, number: int, *, actor: str, reason: str | None, version: int | None = None) -> list[int]:
+    """Take an alarm back: its films are judged and reported again, and the new reports say so; their exams' numbers.
+
+    The reason stands in those reports. Raises Permanent where there is none, or one that is no single line of text;
+    NotFound, IllegalTransition or ChangedMeanwhile.
+    """
+    said = " ".join((reason or "").split())
+    if not said or len(said) > _LONGEST_REASON or not said.isprintable():
+        raise Permanent(
+            f"A retraction needs a reason of at most {_LONGEST_REASON} characters: it stands in the new report.",
+            fix="Say what was wrong, without naming anybody.",
+        )
+    now = _now()
+    with store.begin() as tx:
+        films = retractions.retract(tx, number, by=actor, reason=said, now=now, version=version)
+        records.audit(
+            tx, actor=actor, action="alert.retract", subject=f"alert {number}", detail={"exams": films}, at=now
+        )
+    return films
 
 
 def comment(store: Store, number: int, *, actor: str, comment: str | None, version: int | None = None) -> None:
@@ -115,6 +135,13 @@ def retry_delivery(store: Store, number: int, *, actor: str) -> None:
         records.audit(tx, actor=actor, action="delivery.retry", subject=f"delivery {number}", detail={}, at=now)
 
 
+def cancel_delivery(store: Store, number: int, *, actor: str) -> None:
+    """Give a report or notification up that waits or is parked. Raises NotFound or IllegalTransition."""
+    with store.begin() as tx:
+        outbox.cancel(tx, number)
+        records.audit(tx, actor=actor, action="delivery.cancel", subject=f"delivery {number}", detail={}, at=_now())
+
+
 def retry_all_deliveries(store: Store, *, actor: str) -> int:
     """Send every parked and postponed report again at once; returns how many."""
     now, count = _now(), 0
@@ -160,41 +187,32 @@ def note_patient(
 
 
 def export_alerts(store: Store, to: Path, *, state: str | None, actor: str) -> int:
-    """Write the alert log to a CSV or JSON file, by its ending; returns how many alerts it holds.
+    """Write the alert log to a CSV, XLSX or JSON file, by its ending; returns how many alerts it holds.
 
     The audit says that it left the node before the file is there: an export that fails is said to have been tried.
     """
-    if to.suffix.lower() not in (".csv", ".json"):
-        raise Permanent(f"{to.name}: the ending says the format.", fix="Name the file .csv or .json.")
+    kind = to.suffix.lower()
+    if kind not in (".csv", ".xlsx", ".json"):
+        raise Permanent(f"{to.name}: the ending says the format.", fix="Name the file .csv, .xlsx or .json.")
     rows = listings.alerts(store, state=state, limit=None)
     with store.begin() as tx:
         records.audit(tx, actor=actor, action="alert.export", subject="alerts", detail={"count": len(rows)})
-    text = csv_text(rows) if to.suffix.lower() == ".csv" else json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-    _write_private(to, text)
+    if kind == ".xlsx":
+        pieces = export.pieces(export.workbook(rows))
+    else:
+        lines = export.csv_lines(rows) if kind == ".csv" else (json.dumps(rows, indent=2, ensure_ascii=False), "\n")
+        pieces = (line.encode() for line in lines)
+    _write_private(to, pieces)
     return len(rows)
 
 
-def _write_private(to: Path, text: str) -> None:
+def _write_private(to: Path, pieces: Iterable[bytes]) -> None:
     """Only the user may read the file: it holds patients' names."""
     try:
-        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.writelines(pieces)
     except OSError as error:
         raise Permanent(f"{to} cannot be written: {error.strerror}.", fix="Choose another place.") from error
-
-
-def csv_text(rows: Iterable[dict[str, Any]]) -> str:
-    """RFC 4180, with a byte order mark: spreadsheets take the names for Latin-1 otherwise."""
-    text = io.StringIO(newline="")
-    text.write("\N{ZERO WIDTH NO-BREAK SPACE}")
-    writer = csv.DictWriter(text, fieldnames=listings.ALERT_KEYS)
-    writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _now() -> dt.datetime:

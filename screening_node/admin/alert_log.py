@@ -7,7 +7,7 @@ rows that arrive meanwhile move nothing, and no page is slower than the first.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -18,12 +18,29 @@ import sqlalchemy as sa
 from screening_node.admin import listings
 from screening_node.domain.result import Category
 from screening_node.store import tables as t
-from screening_node.store.alarms import AlarmState
+from screening_node.store.alarms import AlarmState, Outcome
 from screening_node.store.session import Store
 
 PAGE_ROWS = 50
+#: Rows that an export reads at once.
+_AT_ONCE = 2000
 #: Modalities that the filter offers: those of radiographs.
 MODALITIES = ("DX", "CR")
+
+
+class Ending(StrEnum):
+    """How alerts ended, as the filter offers it."""
+
+    FOLLOWED_UP = "followed-up"  # with DXA, whatever it said
+    DISMISSED = "dismissed"
+    RETRACTED = "retracted"
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes that count as this one."""
+        if self is Ending.FOLLOWED_UP:
+            return Outcome.DXA_OSTEOPOROSIS, Outcome.DXA_OSTEOPENIA, Outcome.DXA_NORMAL
+        return (Outcome(self.value),)
 
 
 class Sort(StrEnum):
@@ -39,6 +56,7 @@ class AlertQuery:
     """What of the log is wanted; None means whatever it is. ``after`` is the key of the row before the page."""
 
     state: AlarmState | None = AlarmState.OPEN
+    ending: Ending | None = None
     category: Category | None = None
     modality: str | None = None
     since: dt.date | None = None
@@ -53,6 +71,7 @@ class AlertQuery:
         state = params.get("state", AlarmState.OPEN)
         return cls(
             state=None if state == "all" else _known(AlarmState, state) or AlarmState.OPEN,
+            ending=_known(Ending, params.get("ending")),
             category=_known(Category, params.get("category")),
             modality=(params.get("modality") or "").strip()[:16] or None,
             since=_date(params.get("since")),
@@ -67,6 +86,7 @@ class AlertQuery:
         query = replace(self, **{"after": None, **changes})
         values = {
             "state": query.state or "all",
+            "ending": query.ending,
             "category": query.category,
             "modality": query.modality,
             "since": query.since,
@@ -80,7 +100,7 @@ class AlertQuery:
     @property
     def filtered(self) -> bool:
         """Whether anything but the state narrows the log."""
-        return any((self.category, self.modality, self.since, self.until, self.text))
+        return any((self.ending, self.category, self.modality, self.since, self.until, self.text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +120,15 @@ def page(store: Store, query: AlertQuery, limit: int | None = PAGE_ROWS) -> Aler
     return AlertPage(rows=found[:limit], next=_key(found[limit - 1], query.sort))
 
 
+def every(store: Store, query: AlertQuery) -> Iterator[dict[str, Any]]:
+    """All rows that a query asks for, in order; never more than some of them are in memory."""
+    following: AlertQuery | None = query
+    while following is not None:
+        found = page(store, following, limit=_AT_ONCE)
+        yield from found.rows
+        following = None if found.next is None else replace(following, after=found.next)
+
+
 def counts(store: Store) -> dict[str, int]:
     """How many alerts are in each state."""
     statement = sa.select(t.alarms.c.state, sa.func.count()).group_by(t.alarms.c.state)
@@ -112,6 +141,8 @@ def _filtered(statement: sa.Select[Any], query: AlertQuery) -> sa.Select[Any]:
     wanted = ((alarms.state, query.state), (alarms.category, query.category), (exams.modality, query.modality))
     for column, value in wanted:
         statement = statement if value is None else statement.where(column == value)
+    if query.ending is not None:
+        statement = statement.where(alarms.outcome.in_(query.ending.outcomes))
     if query.since is not None:
         statement = statement.where(alarms.study_date >= query.since)
     if query.until is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,15 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from screening_node.admin import listings
+from screening_node.admin.explained import CheckRow, Regions, check_rows, explanation_of, region_table
 from screening_node.admin.figures import EstimateChart, estimate_chart
 from screening_node.admin.site import Site
+from screening_node.admin.timeline import TimeLine, audit_rows, time_line
+from screening_node.admin.trend import TrendChart, TrendFilm, patient_films, trend_chart
 from screening_node.domain.result import RefusalCode
 from screening_node.errors import NotFound, ScreeningNodeError
 from screening_node.imaging.display import stored_size
+from screening_node.reporting.kinds import Kind
 from screening_node.store import tables as t
 from screening_node.store.session import Store
 
@@ -24,17 +27,6 @@ from screening_node.store.session import Store
 _WITHOUT_PICTURE = frozenset(
     {RefusalCode.NO_PIXELS, RefusalCode.PIXELS_UNREADABLE, RefusalCode.PIXEL_FORMAT, RefusalCode.TOO_LARGE}
 )
-_MOST_OTHER_FILMS = 50
-_MOST_AUDIT_ROWS = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A step of an exam's way; ``after`` is the seconds since the one before."""
-
-    at: dt.datetime
-    what: str
-    after: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +47,14 @@ class ExamView:
     film: FilmView
     chart: EstimateChart | None
     alert: Mapping[str, Any] | None
-    others: Sequence[Mapping[str, Any]]
-    moments: Sequence[Moment]
+    regions: Regions | None
+    checks: Sequence[CheckRow]
+    films: Sequence[TrendFilm]
+    trend: TrendChart | None
+    line: TimeLine
     audit: Sequence[Mapping[str, Any]]
     viewer_url: str | None
+    readable: tuple[str, ...] = (Kind.SR, Kind.KO)  # kinds of reports that have a content tree
 
 
 def view(site: Site, number: int) -> ExamView:
@@ -66,15 +62,20 @@ def view(site: Site, number: int) -> ExamView:
     exam = listings.exam(site.store, number)
     document = _document(site.store, number)
     alert = None if exam["alert"] is None else listings.alert(site.store, exam["alert"])
+    film, told = _film(site, number, document), explanation_of(document)
+    films = patient_films(site.store, number, site.config.reference)
     return ExamView(
         exam=exam,
         model=None if document is None else document["model"],
-        film=_film(site, number, document),
+        film=film,
         chart=_chart(site, exam, document),
         alert=alert,
-        others=_other_films(site.store, number),
-        moments=_moments(site.store, exam),
-        audit=_audit(site.store, exam),
+        regions=region_table(told.regions, exam["estimates"], film.rois),
+        checks=check_rows(told.checks),
+        films=films,
+        trend=trend_chart(films),
+        line=time_line(site.store, exam, alert),
+        audit=audit_rows(site.store, exam),
         viewer_url=_viewer_url(site.config.viewer_url, exam),
     )
 
@@ -140,51 +141,6 @@ def _chart(site: Site, exam: Mapping[str, Any], document: Mapping[str, Any] | No
     table = site.config.reference
     used = document["model"]["reference"] == f"{table.name} {table.version}"
     return estimate_chart(exam["estimates"], sex=exam["sex"], reference=table if used else None)
-
-
-def _other_films(store: Store, number: int) -> list[listings.Row]:
-    """The same patient's other films, the newest first."""
-    same = sa.select(t.exams.c.patient_key).where(t.exams.c.id == number).scalar_subquery()
-    statement = (
-        listings.select_exams()
-        .add_columns(t.results.c.lowest_t, t.results.c.lowest_vertebra)
-        .where(t.exams.c.patient_key == same, t.exams.c.id != number)
-        .order_by(t.exams.c.study_date.desc(), t.exams.c.id.desc())
-        .limit(_MOST_OTHER_FILMS)
-    )
-    return listings.rows(store, statement)
-
-
-def _moments(store: Store, exam: Mapping[str, Any]) -> list[Moment]:
-    requested = sa.select(t.jobs.c.requested_at).where(t.jobs.c.exam_id == exam["id"]).order_by(t.jobs.c.id)
-    with store.read() as tx:
-        queued = list(tx.execute(requested).scalars())
-    steps = [(_time(exam["received_at"]), f"received from {exam['calling_ae']}")]
-    steps += [(at, "queued" if number == 0 else "queued again") for number, at in enumerate(queued)]
-    if exam["judged_at"] is not None:
-        said = "refused" if exam["refusal"] else "judged"
-        steps.append((_time(exam["judged_at"]), f"{said}, revision {exam['revision']}"))
-    for row in exam["deliveries"]:
-        if row["delivered_at"] is not None:
-            steps.append((_time(row["delivered_at"]), f"{row['kind']} delivered to {row['destination']}"))
-    steps.sort(key=lambda step: step[0])
-    times = [None, *(at for at, _ in steps)]
-    return [
-        Moment(at=at, what=what, after=None if before is None else (at - before).total_seconds())
-        for (at, what), before in zip(steps, times, strict=False)
-    ]
-
-
-def _time(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text)
-
-
-def _audit(store: Store, exam: Mapping[str, Any]) -> list[listings.Row]:
-    subjects = [f"exam {exam['id']}", *(f"delivery {row['id']}" for row in exam["deliveries"])]
-    if exam["alert"] is not None:
-        subjects.append(f"alert {exam['alert']}")
-    statement = sa.select(t.audit).where(t.audit.c.subject.in_(subjects)).order_by(t.audit.c.id.desc())
-    return listings.rows(store, statement.limit(_MOST_AUDIT_ROWS))
 
 
 def _viewer_url(template: str | None, exam: Mapping[str, Any]) -> str | None:

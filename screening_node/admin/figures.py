@@ -5,10 +5,12 @@ All lengths are SVG units of the drawing's view box.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from screening_node.domain.histogram import Histogram
 from screening_node.domain.result import Vertebra
 from screening_node.domain.tscore import ReferenceTable
 
@@ -58,6 +60,8 @@ class EstimateChart:
     with_sd: bool
 
 
+#: Words below a distribution's axis.
+_MOST_TICKS = 9
 _ROW, _TOP, _FOOT = 34.0, 26.0, 26.0
 
 
@@ -163,3 +167,97 @@ def _round_up(value: int) -> int:
             if factor * size >= value:
                 return factor * size
         size *= 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """A bin of a distribution: where it begins and ends on the scale, and its share of this node and of the other."""
+
+    begin: float
+    end: float
+    own: float
+    other: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributionChart:
+    """The node's distribution as columns, another one as a line over them; ``ticks`` are (x, words)."""
+
+    width: float
+    height: float
+    base: float
+    top: float
+    most: str
+    bars: tuple[Bar, ...]
+    line: str
+    ticks: tuple[tuple[float, str], ...]
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Columns:
+    """Where shares up to ``most`` percent lie in columns side by side."""
+
+    left: float
+    step: float
+    base: float
+    top: float
+    most: int
+
+    def x(self, place: float) -> float:
+        return round(self.left + place * self.step, 1)
+
+    def height(self, share: float) -> float:
+        return round((self.base - self.top) * 100 * share / self.most, 1)
+
+    def bar(self, place: int, each: Bin) -> Bar:
+        height = self.height(each.own)
+        return Bar(
+            x=self.x(place + 0.08),
+            y=round(self.base - height, 1),
+            width=round(0.84 * self.step, 1),
+            height=height,
+            title=f"{each.begin:.2f} to {each.end:.2f} g/cm²: {100 * each.own:.0f} %",
+            label=None,
+        )
+
+    def outline(self, bins: Sequence[Bin]) -> str:
+        """The other distribution's steps."""
+        corners = [(self.x(n + end), each.other or 0.0) for n, each in enumerate(bins) for end in (0, 1)]
+        return " ".join(f"{x},{round(self.base - self.height(share), 1)}" for x, share in corners)
+
+
+def distribution_chart(own: Histogram, other: Histogram | None) -> DistributionChart | None:
+    """Shares of both, over the bins that any of them uses; None where this node has counted nothing."""
+    if not own.total:
+        return None
+    bins = _used_bins(own, other)
+    width, height, left, base, top = 560.0, 190.0, 40.0, 162.0, 14.0
+    most = _round_up(math.ceil(100 * max(share for each in bins for share in (each.own, each.other or 0.0))))
+    columns = _Columns(left=left, step=(width - left - 14.0) / len(bins), base=base, top=top, most=most)
+    every = math.ceil(len(bins) / _MOST_TICKS)
+    return DistributionChart(
+        width=width,
+        height=height,
+        base=base,
+        top=top,
+        most=f"{most} %",
+        bars=tuple(columns.bar(place, each) for place, each in enumerate(bins)),
+        line=columns.outline(bins) if other is not None else "",
+        ticks=tuple((columns.x(n), f"{each.begin:.2f}") for n, each in enumerate(bins) if n % every == 0),
+        bins=bins,
+    )
+
+
+def _used_bins(own: Histogram, other: Histogram | None) -> tuple[Bin, ...]:
+    used = [place for place, count in enumerate(own.counts) if count or (other is not None and other.counts[place])]
+    places = range(max(0, used[0] - 1), min(len(own.counts), used[-1] + 2))
+    return tuple(
+        Bin(
+            begin=own.edges[place],
+            end=own.edges[place + 1],
+            own=own.shares[place],
+            other=None if other is None else other.shares[place],
+        )
+        for place in places
+    )

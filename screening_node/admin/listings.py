@@ -44,6 +44,7 @@ _ALERT = {
     "dxa_date": t.alarms.c.dxa_date,
     "dxa_t_score": t.alarms.c.dxa_t_score,
     "version": t.alarms.c.version,
+    "confidence": t.alarms.c.confidence,
 }
 ALERT_KEYS = tuple(_ALERT)
 
@@ -92,6 +93,7 @@ _EXAM = {
     "revision": t.results.c.revision,
     "tries": t.jobs.c.attempt,
     "error": t.jobs.c.error,
+    "scanner": t.exams.c.scanner,
 }
 
 

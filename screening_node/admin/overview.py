@@ -1,20 +1,27 @@
-"""The node over the last days, counted from the store: films, alarms, refusals, how long a report takes."""
+"""The node over the last days, counted from the store: films, alarms, refusals, how long a report takes, from where."""
 
 from __future__ import annotations
 
 import datetime as dt
 import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from screening_node.admin.wellness import midnight
+from screening_node.domain.alarm import AlarmStatus
+from screening_node.domain.histogram import Histogram
 from screening_node.store import tables as t
 from screening_node.store.session import Store
 
 DAYS = 30
 #: Newest deliveries that the durations are taken from.
 _MOST_DURATIONS = 5000
+
+#: What took a film: its modality, and maker and model.
+Origin = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +31,11 @@ class Day:
     date: dt.date
     films: int
     alerts: int
+
+    @property
+    def rate(self) -> int | None:
+        """Alerts of 100 films; None on a day without films."""
+        return round(100 * self.alerts / self.films) if self.films else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +54,44 @@ class Durations:
     median: float | None
     p95: float | None
 
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Durations:
+        """Of any seconds, in any order."""
+        if not seconds:
+            return cls(count=0, median=None, p95=None)
+        ordered = sorted(seconds)
+        p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+        return cls(count=len(ordered), median=statistics.median(ordered), p95=p95)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The films that came from one kind of scanner, by their current results. ``raised``: films with an alarm."""
+
+    modality: str
+    scanner: str
+    films: int
+    judged: int
+    refused: int
+    raised: int
+    durations: Durations
+
+    @property
+    def rate(self) -> float | None:
+        """Films with an alarm, of 100 that were judged."""
+        return 100 * self.raised / self.judged if self.judged else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The last days."""
+    """The last days. ``scores``: each judged film's mean BMD."""
 
     days: tuple[Day, ...]
     refusals: tuple[Share, ...]
     categories: tuple[Share, ...]
-    modalities: tuple[Share, ...]
+    sources: tuple[Source, ...]
     durations: Durations
+    scores: Histogram
 
     @property
     def films(self) -> int:
@@ -71,6 +111,7 @@ def look(store: Store, *, days: int = DAYS) -> Overview:
     dates = [today - dt.timedelta(days=back) for back in reversed(range(days))]
     since = _begins(dates[0])
     with store.read() as tx:
+        durations = _durations(tx, since)
         return Overview(
             days=tuple(
                 Day(
@@ -82,8 +123,9 @@ def look(store: Store, *, days: int = DAYS) -> Overview:
             ),
             refusals=_shares(tx, t.results.c.refusal_code, t.results.c.created_at >= since),
             categories=_shares(tx, t.results.c.category, t.results.c.created_at >= since),
-            modalities=_modalities(tx, since),
-            durations=_durations(tx, since),
+            sources=tuple(_sources(tx, since, durations)),
+            durations=Durations.of([seconds for each in durations.values() for seconds in each]),
+            scores=_scores(tx, since),
         )
 
 
@@ -104,16 +146,45 @@ def _shares(tx: sa.Connection, column: sa.Column[str], which: sa.ColumnElement[b
     return tuple(Share(name=row[0], count=row[1]) for row in rows)
 
 
-def _modalities(tx: sa.Connection, since: dt.datetime) -> tuple[Share, ...]:
-    count = sa.func.count().label("count")
-    statement = sa.select(t.exams.c.modality, count).where(t.exams.c.received_at >= since)
-    rows = tx.execute(statement.group_by(t.exams.c.modality).order_by(count.desc()))
-    return tuple(Share(name=row[0] or "unknown", count=row[1]) for row in rows)
+def _origin(modality: str | None, scanner: str | None) -> Origin:
+    return modality or "unknown", scanner or "unknown"
 
 
-def _durations(tx: sa.Connection, since: dt.datetime) -> Durations:
+def _sources(tx: sa.Connection, since: dt.datetime, durations: dict[Origin, list[float]]) -> Iterator[Source]:
+    """By modality and scanner, those with most films first."""
+    exams, results, count = t.exams.c, t.results.c, sa.func.count().label("films")
+    statement = (
+        sa.select(
+            exams.modality,
+            exams.scanner,
+            count,
+            sa.func.count(results.category).label("judged"),
+            sa.func.count(results.refusal_code).label("refused"),
+            sa.func.count(sa.case((results.alarm_status == AlarmStatus.RAISED, 1))).label("raised"),
+        )
+        .select_from(t.exams)
+        .outerjoin(t.results, sa.and_(results.exam_id == exams.id, results.current))
+        .where(exams.received_at >= since)
+        .group_by(exams.modality, exams.scanner)
+        .order_by(count.desc(), exams.modality, exams.scanner)
+    )
+    for row in tx.execute(statement):
+        modality, scanner = _origin(row.modality, row.scanner)
+        yield Source(
+            modality=modality,
+            scanner=scanner,
+            films=row.films,
+            judged=row.judged,
+            refused=row.refused,
+            raised=row.raised,
+            durations=Durations.of(durations.get((modality, scanner), [])),
+        )
+
+
+def _durations(tx: sa.Connection, since: dt.datetime) -> dict[Origin, list[float]]:
+    """Seconds from arrival to delivery of first reports, by what took the film."""
     rows = tx.execute(
-        sa.select(t.exams.c.received_at, t.outbox.c.delivered_at)
+        sa.select(t.exams.c.received_at, t.outbox.c.delivered_at, t.exams.c.modality, t.exams.c.scanner)
         .select_from(t.outbox)
         .join(t.results, t.results.c.id == t.outbox.c.result_id)
         .join(t.exams, t.exams.c.id == t.results.c.exam_id)
@@ -121,11 +192,21 @@ def _durations(tx: sa.Connection, since: dt.datetime) -> Durations:
         .order_by(t.outbox.c.delivered_at.desc())
         .limit(_MOST_DURATIONS)
     )
-    seconds = sorted((delivered - received).total_seconds() for received, delivered in rows)
-    if not seconds:
-        return Durations(count=0, median=None, p95=None)
-    p95 = seconds[min(len(seconds) - 1, round(0.95 * (len(seconds) - 1)))]
-    return Durations(count=len(seconds), median=statistics.median(seconds), p95=p95)
+    found: dict[Origin, list[float]] = defaultdict(list)
+    for received, delivered, modality, scanner in rows:
+        found[_origin(modality, scanner)].append((delivered - received).total_seconds())
+    return found
+
+
+def _scores(tx: sa.Connection, since: dt.datetime) -> Histogram:
+    """Mean BMD of each film that was judged."""
+    statement = (
+        sa.select(sa.func.avg(t.estimates.c.bmd))
+        .join(t.results, t.results.c.id == t.estimates.c.result_id)
+        .where(t.results.c.created_at >= since, t.results.c.current)
+        .group_by(t.estimates.c.result_id)
+    )
+    return Histogram.of(map(float, tx.execute(statement).scalars()))
 
 
 def refusals(store: Store, *, days: int = DAYS) -> tuple[Share, ...]:

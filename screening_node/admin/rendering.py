@@ -27,9 +27,10 @@ DONE = {
     "commented": "Comment saved.",
     "assigned": "Assigned.",
     "closed": "Closed.",
+    "retracted": "Retracted. Its films are judged again, and the new reports say so.",
     "retried": "It will be tried again.",
     "cancelled": "Cancelled.",
-    "some-changed": "Some were changed by somebody else meanwhile and are left as they are.",
+    "some-changed": "Some are left as they are: somebody changed them meanwhile, or they have ended already.",
 }
 
 

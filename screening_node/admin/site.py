@@ -13,6 +13,7 @@ from jinja2 import Environment
 
 from screening_node.admin.accounts import Accounts
 from screening_node.admin.films import DisplayCopies
+from screening_node.domain.histogram import Histogram
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -23,6 +24,7 @@ class AdminConfig:
     """What the admin's page is told.
 
     ``viewer_url``: a link into the PACS's viewer with ``{study_instance_uid}`` or ``{accession_number}`` in it.
+    ``validation``: how the model's estimates were spread over films that it had not learnt from, where its card says.
     ``settings``: section -> key -> value, for the eyes of admins, secrets masked already.
     """
 
@@ -39,6 +41,7 @@ class AdminConfig:
     viewer_url: str | None = None
     min_free_bytes: int = 0
     model_card: str = ""
+    validation: Histogram | None = None
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

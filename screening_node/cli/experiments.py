@@ -22,7 +22,11 @@ def reproduce(
     ] = None,
     detector: Annotated[
         Path | None,
-        typer.Option("--detector", help="The bundle whose detector places ROIs.", show_default="the configured one"),
+        typer.Option(
+            "--detector",
+            help="A bundle, or the folder of `landmarks`, whose detector places ROIs.",
+            show_default="the configured bundle",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto (every GPU there is, else the CPU), cpu or cuda.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Networks trained at a time on each device.")] = 1,

@@ -14,7 +14,7 @@ from screening_node.errors import Permanent, ScreeningNodeError
 
 if TYPE_CHECKING:
     from screening_node.assembly import Judging
-    from screening_node.screening import FileJudgement
+    from screening_node.pathways.files import FileJudgement
     from screening_node.settings import Settings
 
 
@@ -77,7 +77,7 @@ def _make_folder(folder: Path) -> None:
 
 def _answer(film: Path, settings: Settings, parts: Judging, to: Path | None) -> dict[str, Any]:
     """One object of the JSON list; what breaks on one film is said there, and the others are judged all the same."""
-    from screening_node.screening import judge_files
+    from screening_node.pathways.files import judge_files
 
     at = dt.datetime.now(dt.UTC)
     try:

@@ -1,4 +1,4 @@
-"""``train`` and ``phantom``: making weights, and films whose truth is known."""
+"""``train``, ``models`` and ``phantom``: making weights, saying what they are, and films whose truth is known."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import typer
 from screening_node.cli.console import JsonOption, err, out, print_json
 from screening_node.errors import Misconfigured, Permanent
 
+models = typer.Typer(help="Weight bundles.", no_args_is_help=True)
 phantom = typer.Typer(help="Synthetic films, whose bone density is known exactly.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Hang these commands under the root."""
     app.command()(train)
+    app.add_typer(models, name="models")
     app.add_typer(phantom, name="phantom")
 
 
@@ -27,7 +29,8 @@ def train(
         typer.Option("--config", help="Training configuration.", show_default="config/pathways/compact.toml"),
     ] = None,
     detector: Annotated[
-        Path | None, typer.Option("--detector", help="A bundle whose landmark detector is taken, not trained.")
+        Path | None,
+        typer.Option("--detector", help="A bundle, or the folder of `landmarks`: its detector is taken, none trained."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")] = 0,
     device: Annotated[str, typer.Option(help="auto (every GPU there is, else the CPU), cpu or cuda.")] = "auto",
@@ -47,6 +50,33 @@ def train(
     with bars(err) as report:
         bundle = train_bundle(wanted, films, to, detector=detector, device=device, jobs=jobs, seed=seed, report=report)
     out.print(f"The bundle lies in {bundle}; name it in [pathways.chest_film] bundle.", soft_wrap=True, markup=False)
+
+
+@models.command("card")
+def models_card(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", exists=True, file_okay=False)],
+    evaluation: Annotated[
+        Path | None, typer.Option("--evaluation", help="evaluation.json of these weights, or its folder.", exists=True)
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option("--landmarks", help="landmarks.json of the detector's trial.", exists=True)
+    ] = None,
+    note: Annotated[
+        Path | None, typer.Option("--note", help="How the weights were made, in Markdown.", exists=True)
+    ] = None,
+) -> None:
+    """Write a bundle's MODEL_CARD.md from its card and from what was measured of it."""
+    from screening_node.laboratory import evidence, model_card
+    from screening_node.pathways.weights import load_bundle
+
+    card = load_bundle(bundle).card
+    path = model_card.write(
+        bundle,
+        evidence=None if evaluation is None else evidence.read_evaluation(evaluation, card),
+        landmarks=None if landmarks is None else evidence.read_landmarks(landmarks, card),
+        note="" if note is None else note.read_text(encoding="utf-8"),
+    )
+    out.print(f"The model card is {path}. {card.limits_of_use}", soft_wrap=True, markup=False, highlight=False)
 
 
 @phantom.command("film")

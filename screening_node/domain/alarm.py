@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -45,7 +46,25 @@ def _finding(estimate: BmdEstimate, t_score: float, thresholds: ThresholdSet) ->
         t_score=t_score,
         threshold=threshold,
         below=t_score < threshold,
+        calibrated=estimate.calibrated,
     )
+
+
+def confidence(found: Iterable[VertebraFinding], *, sex: str | None, reference: ReferenceTable) -> float | None:
+    """How sure it is that any vertebra lies below its threshold, 0 to 1; None where the table has no row.
+
+    The highest of the vertebrae's shares of a normal distribution about the estimate, with its SD, that lies below the
+    threshold. It tells a clear crossing from a narrow one; it is no probability of disease.
+    """
+    shares = [share for each in found if (share := _share_below(each, sex, reference)) is not None]
+    return max(shares, default=None)
+
+
+def _share_below(finding: VertebraFinding, sex: str | None, reference: ReferenceTable) -> float | None:
+    row = reference.row(finding.vertebra, sex)
+    if row is None or finding.sd <= 0:
+        return None
+    return statistics.NormalDist(finding.t_score, finding.sd / row.sd).cdf(finding.threshold)
 
 
 class AlarmStatus(StrEnum):
@@ -54,11 +73,17 @@ class AlarmStatus(StrEnum):
     RAISED = "raised"
     NOT_RAISED = "not raised"
     NOT_EVALUATED = "not evaluated"
+    RETRACTED = "retracted"
 
 
 NO_LONGER_RAISED = (
     "The report before this one raised an alarm on this film; this report does not. "
     "The patient's alarm stays open until a person closes it."
+)
+#: Why an alarm is taken back; what the person said follows it in a decision's reason.
+RETRACTED_BY_A_PERSON = "A person has retracted the alarm that an earlier report raised on this film."
+HEADER_CORRECTED = (
+    "The film's header was corrected: the report before this one was made from other data about patient or study."
 )
 
 
@@ -68,6 +93,7 @@ class AlarmStep(StrEnum):
     OPEN = "open"  # a new alarm
     UPDATE = "update"  # the alarm of an earlier film within the window also stands for this one
     SUPPRESS = "suppress"  # the film crosses, but the site already knows: no alarm, said why
+    RETRACT = "retract"  # a person has taken back the alarm that this film raised
     NONE = "none"
 
 
@@ -88,13 +114,26 @@ class PatientFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Retraction:
+    """What a person took back: the alarm's number, and why in the person's own words."""
+
+    alarm: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AlarmDecision:
-    """The step, the alarm that it concerns (UPDATE only), what the report says, and why in words."""
+    """The step, the alarm that it concerns (UPDATE and RETRACT only), what the report says, and why in words."""
 
     step: AlarmStep
     status: AlarmStatus
     reason: str
     alarm: int | None = None
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the report before was wrong, in its alarm or in what it was made from, and not only older."""
+        return self.status is AlarmStatus.RETRACTED or HEADER_CORRECTED in self.reason
 
 
 def decide(
@@ -104,8 +143,17 @@ def decide(
     known: Iterable[KnownAlarm],
     facts: PatientFacts,
     window_months: int,
+    retraction: Retraction | None = None,
 ) -> AlarmDecision:
-    """Decide on a patient's alarm after one film; ``crossed`` is None when the film was refused. Pure."""
+    """Decide on a patient's alarm after one film; ``crossed`` is None when the film was refused. Pure.
+
+    ``known`` are the patient's alarms that stand; ``retraction`` is of the one that this very film raised: it stays
+    taken back however often the film is judged.
+    """
+    if retraction is not None:
+        reason = f"{RETRACTED_BY_A_PERSON} {retraction.reason}".rstrip()
+        step = AlarmStep.RETRACT
+        return AlarmDecision(step=step, status=AlarmStatus.RETRACTED, reason=reason, alarm=retraction.alarm)
     if crossed is None:
         return AlarmDecision(step=AlarmStep.NONE, status=AlarmStatus.NOT_EVALUATED, reason="The film was not judged.")
     if not crossed:
@@ -128,9 +176,14 @@ def decide(
     return AlarmDecision(step=AlarmStep.OPEN, status=AlarmStatus.RAISED, reason="Below threshold.")
 
 
-def after(before: AlarmStatus, decision: AlarmDecision) -> AlarmDecision:
-    """The decision on a film that was reported before: that an alarm is no longer raised is said in words."""
-    if before is not AlarmStatus.RAISED or decision.status is AlarmStatus.RAISED:
+def after(before: AlarmStatus, decision: AlarmDecision, *, corrected: bool = False) -> AlarmDecision:
+    """The decision on a film that was reported before: why this report says something else is said in words.
+
+    ``corrected``: the film came again with another header, so what was said before was said of other data.
+    """
+    if corrected:
+        return replace(decision, reason=f"{HEADER_CORRECTED} {decision.reason}")
+    if before is not AlarmStatus.RAISED or decision.status in (AlarmStatus.RAISED, AlarmStatus.RETRACTED):
         return decision
     return replace(decision, reason=f"{decision.reason} {NO_LONGER_RAISED}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -132,12 +132,59 @@ class BmdEstimate:
     """What the ensemble says of one vertebra: mean and standard deviation, both g/cm2.
 
     ``sd`` combines the spread of the members with the residual error that the bundle's card states; it is not
-    a confidence interval.
+    a confidence interval. ``calibrated``: its width was set on a validation cohort, see ``VertebraFinding.interval``.
     """
 
     vertebra: Vertebra
     bmd: float
     sd: float
+    calibrated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionAnswer:
+    """What the networks say of one of their inputs alone: mean of the members that have it.
+
+    ``name``: the input's, of ROI_NAMES or of another layout. ``bmd``: g/cm2 by vertebra, from the local regressors,
+    before any calibration; empty where no member has one. ``attention``: the input's share of what a member's encoder
+    attends to (all inputs and its token together 1); None where no member attends.
+    """
+
+    name: str
+    bmd: Mapping[str, float] = field(default_factory=dict, hash=False)
+    attention: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateCheck:
+    """One number that the gate measured of a film, and its limits; None where there is none on that side."""
+
+    name: str
+    value: float
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the number lies within its limits."""
+        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """What led to an answer, for who looks at the film: it is in no report, and no part of what a result *says*."""
+
+    regions: tuple[RegionAnswer, ...] = ()
+    checks: tuple[GateCheck, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> Explanation:
+        """From a stored result; results of earlier versions have none."""
+        data = data or {}
+        return cls(
+            regions=tuple(RegionAnswer(**region) for region in data.get("regions", ())),
+            checks=tuple(GateCheck(**check) for check in data.get("checks", ())),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,6 +194,7 @@ class Estimate:
     bmd: tuple[BmdEstimate, ...]
     landmarks: tuple[Landmark, ...] = ()
     rois: tuple[Roi, ...] = ()
+    explanation: Explanation = Explanation()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +204,7 @@ class Refusal:
     code: RefusalCode
     text: str
     landmarks: tuple[Landmark, ...] = ()
+    explanation: Explanation = field(default=Explanation(), compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +217,14 @@ class VertebraFinding:
     t_score: float
     threshold: float
     below: bool
+    calibrated: bool = False
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval in g/cm2 that held 90 % of a validation cohort's true values; None without a calibration."""
+        if not self.calibrated:
+            return None
+        return self.bmd - _HALF_WIDTH * self.sd, self.bmd + _HALF_WIDTH * self.sd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +257,9 @@ class ScreeningResult:
     crossed: bool | None = None
     landmarks: tuple[Landmark, ...] = ()
     rois: tuple[Roi, ...] = ()
+    #: The most certain vertebra's share of its estimate's distribution below its threshold (``alarm.confidence``).
+    confidence: float | None = None
+    explanation: Explanation = Explanation()
 
     @property
     def lowest(self) -> VertebraFinding | None:
@@ -209,11 +269,17 @@ class ScreeningResult:
     @property
     def sha256(self) -> str:
         """Hash of everything said, for derived UIDs: another result gives another report UID."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        said = {key: value for key, value in self.to_dict().items() if key not in _NOT_SAID}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready data, rounded so that it is equal after a round trip."""
         data: dict[str, Any] = _rounded(asdict(self))
+        if data["refusal"] is not None:
+            del data["refusal"]["explanation"]  # it is the result's
+        for finding in data["findings"]:
+            if not finding["calibrated"]:
+                del finding["calibrated"]  # as results of earlier versions: the same answer has the same hash
         return data
 
     @classmethod
@@ -238,7 +304,17 @@ class ScreeningResult:
                 Roi(name=roi["name"], corners=tuple((float(x), float(y)) for x, y in roi["corners"]))
                 for roi in data["rois"]
             ),
+            confidence=data.get("confidence"),
+            explanation=Explanation.from_dict(data.get("explanation")),
         )
+
+
+#: Keys of a result that no report carries: who derives them anew has not said anything else.
+_NOT_SAID = frozenset({"confidence", "explanation"})
+
+
+#: Standard deviations to each side that a calibration makes hold 90 % (``pathways/calibration.py``).
+_HALF_WIDTH = 1.645
 
 
 def _landmarks(data: Any) -> tuple[Landmark, ...]:

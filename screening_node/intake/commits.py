@@ -11,8 +11,9 @@ from screening_node.store.session import Store
 class _Entry:
     """One film on its way into the database."""
 
-    def __init__(self, instance: NewInstance) -> None:
+    def __init__(self, instance: NewInstance, priority: int) -> None:
         self.instance = instance
+        self.priority = priority
         self.outcome: Recorded | BaseException | None = None
 
 
@@ -25,9 +26,9 @@ class GroupedCommits:
         self._waiting: list[_Entry] = []
         self._turn = threading.Lock()
 
-    def record(self, instance: NewInstance) -> Recorded:
+    def record(self, instance: NewInstance, priority: int = 0) -> Recorded:
         """Write the film's rows; on return they are committed. Raises what ``Store.begin`` raises."""
-        entry = _Entry(instance)
+        entry = _Entry(instance, priority)
         with self._lock:
             self._waiting.append(entry)
         with self._turn:  # whoever gets it first commits for all that wait for it
@@ -56,6 +57,6 @@ class GroupedCommits:
 
     def _commit(self, entries: list[_Entry]) -> None:
         with self._store.begin() as tx:
-            outcomes = [record_instance(tx, entry.instance) for entry in entries]
+            outcomes = [record_instance(tx, entry.instance, priority=entry.priority) for entry in entries]
         for entry, outcome in zip(entries, outcomes, strict=True):
             entry.outcome = outcome

@@ -12,13 +12,15 @@ from pydicom.dataset import Dataset
 
 from screening_node.domain.exam import ExamKey, Patient
 from screening_node.errors import DiskFull, ScreeningNodeError, StoreUnavailable
-from screening_node.imaging.header import study_date, text
+from screening_node.imaging.header import equipment, study_date, text
+from screening_node.imaging.sameness import same_picture
 from screening_node.intake.commits import GroupedCommits
 from screening_node.intake.header import Spooled, is_valid_uid, read_header, uid_of
 from screening_node.intake.reception import ae_title_of
 from screening_node.intake.refused import Refused
 from screening_node.intake.spool import Spool
 from screening_node.intake.statuses import IntakeStatus
+from screening_node.store import corrections
 from screening_node.store.archive import Archive
 from screening_node.store.records import NewInstance, Recorded, audit
 from screening_node.store.session import Store
@@ -48,11 +50,14 @@ class StoreHandler:
 
     def report_refusal(self, assoc: Association, sop_instance_uid: str, refused: Refused) -> None:
         """Log a refusal and write it to the audit table, where the store answers. No patient data in either."""
-        calling_ae = ae_title_of(assoc)
+        self.note_refusal(ae_title_of(assoc), sop_instance_uid, refused)
+
+    def note_refusal(self, sender: str, sop_instance_uid: str, refused: Refused, *, origin: str = "") -> None:
+        """The same for an object of ``sender``, by whatever way in it came; ``origin`` says more in the log."""
         subject = sop_instance_uid if is_valid_uid(sop_instance_uid) else ""  # anything may stand in a bad one
         logger.warning(
             "Refused an object from %s with %s (0x%04X): %s",
-            calling_ae,
+            origin or sender,
             refused.status.name,
             refused.status,
             refused.reason,
@@ -62,14 +67,19 @@ class StoreHandler:
         detail = {"status": f"0x{refused.status:04X}", "name": refused.status.name, "reason": refused.reason}
         action = "intake.conflict" if refused.status is IntakeStatus.DUPLICATE_SOP_INSTANCE else "intake.refused"
         with suppress(ScreeningNodeError), self._store.begin() as tx:
-            audit(tx, actor=calling_ae, action=action, subject=subject, detail=detail)
+            audit(tx, actor=sender, action=action, subject=subject, detail=detail)
 
-    def take_in(self, spool: Spool) -> None:
-        """Keep a spooled object; on return it is durable and committed. Raises Refused."""
+    def take_in(self, spool: Spool, *, study_instance_uid: str | None = None) -> Recorded:
+        """Keep a spooled object; on return it is durable and committed. Raises Refused.
+
+        ``study_instance_uid``: the study that it has to belong to, where the sender named one.
+        """
         spooled = spool.complete()
         header = read_header(spooled)
+        if study_instance_uid not in (None, uid_of(header, "StudyInstanceUID")):
+            raise Refused(IntakeStatus.DATA_SET_MISMATCH, "The object belongs to another study than was named.")
         try:
-            recorded = self._keep(spooled, header, spool.calling_ae)
+            recorded = self._keep(spooled, header, spool)
         except Refused:
             raise
         except DiskFull as error:
@@ -80,9 +90,10 @@ class StoreHandler:
             # neither the text nor the traceback is logged: both may quote values of the header
             logger.error("Taking in an object failed with %s at %s.", type(error).__name__, _place_of(error))
             raise Refused(IntakeStatus.PROCESSING_FAILURE, "The node failed; see its log.") from error
-        logger.info("%s %s from %s, %d bytes", recorded.name, spooled.sop_instance_uid, spool.calling_ae, spooled.size)
+        logger.info("%s %s from %s, %d bytes", recorded.name, spooled.sop_instance_uid, spool.origin, spooled.size)
+        return recorded
 
-    def _keep(self, spooled: Spooled, header: Dataset, calling_ae: str) -> Recorded:
+    def _keep(self, spooled: Spooled, header: Dataset, spool: Spool) -> Recorded:
         """Bytes first, row second, both durable on return.
 
         Where the commit fails the kept file stays: it may be the one that an earlier, acknowledged row names (same
@@ -99,20 +110,37 @@ class StoreHandler:
             sha256=spooled.sha256,
             size=spooled.size,
             path=path,
-            calling_ae=calling_ae,
+            calling_ae=spool.calling_ae,
             received_at=dt.datetime.now(dt.UTC),
             exam=exam,
             patient=patient,
             accession_number=text(header, "AccessionNumber"),
             study_date=study_date(header),
             modality=text(header, "Modality"),
+            scanner=equipment(header),
         )
-        recorded = self._commits.record(instance)
+        recorded = self._commits.record(instance, spool.priority)
+        if recorded is Recorded.CONFLICT and self._correct(instance):
+            return Recorded.CORRECTED
         if recorded is Recorded.CONFLICT:
             # other content has another name, so this is nobody else's file
             self._archive.discard(self._archive.path(path))
             raise Refused(IntakeStatus.DUPLICATE_SOP_INSTANCE, "This SOP Instance UID is kept with other content.")
+        if recorded is Recorded.DUPLICATE and not self._archive.path(path).is_file():
+            raise StoreUnavailable("The rule of retention took the film of before at this very moment.")
         return recorded
+
+    def _correct(self, instance: NewInstance) -> bool:
+        """Whether it is the kept film with another header; then it has taken that one's place.
+
+        The file of before stays, without a row (``store check`` names it): a worker may be reading it.
+        """
+        with self._store.read() as tx:
+            before = corrections.kept(tx, instance.sop_instance_uid)
+        if before is None or not same_picture(self._archive.path(before.path), self._archive.path(instance.path)):
+            return False
+        with self._store.begin() as tx:
+            return corrections.correct(tx, instance, before, now=dt.datetime.now(dt.UTC))
 
 
 def _place_of(error: BaseException) -> str:

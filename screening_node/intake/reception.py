@@ -48,7 +48,7 @@ class SpoolingProvider(DIMSEServiceProvider):
         *,
         new_spool: Callable[[], Spool],
         min_free: int,
-        take_in: Callable[[Spool], None],
+        take_in: Callable[[Spool], object],
         on_refused: RefusalListener,
     ) -> None:
         super().__init__(assoc)

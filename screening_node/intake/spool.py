@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import hashlib
 import io
 import struct
@@ -16,6 +17,15 @@ from screening_node.intake.header import Spooled, early_header
 from screening_node.intake.refused import Refused
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.store.archive import Archive
+
+
+class Priority(enum.IntEnum):
+    """Which films are judged first: the higher."""
+
+    LIVE = 0
+    #: Films that were fetched from an archive. No doctor waits for them.
+    BACKLOG = -10
+
 
 #: The header is read as soon as so much of the data set has come: while the sender still sends the rest.
 _BEGINNING = 65536
@@ -68,6 +78,10 @@ class Spool:
         self._header: Dataset | None = None
         self.refused: Refused | None = None
         self.calling_ae = ""
+        #: For the log: who sent it, by which way in.
+        self.origin = ""
+        #: Of the judgement that it asks for; see ``Priority``.
+        self.priority: int = Priority.LIVE
 
     def open(
         self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, calling_ae: str, min_free: int
@@ -75,6 +89,7 @@ class Spool:
         """Make the file and write its meta header; a disk without ``min_free`` bytes refuses the object."""
         self._identity = (sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         self.calling_ae = calling_ae
+        self.origin = self.origin or calling_ae
         preamble = part10_preamble(
             sop_class_uid=sop_class_uid,
             sop_instance_uid=sop_instance_uid,

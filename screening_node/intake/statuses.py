@@ -33,3 +33,6 @@ class IntakeStatus(enum.IntEnum):
     INVALID_STUDY_OR_SERIES = 0xC001
     #: The object is larger than the node takes. PS3.4 table B.2-1: Cannot understand (Cxxx); a repeat won't help.
     OBJECT_TOO_LARGE = 0xC002
+    #: The object is encoded in a way that the node does not keep: of files only (STOW-RS, folder, WADO-RS), as
+    #: associations negotiate it. PS3.18 table I.2-2 (Referenced Transfer Syntax not supported).
+    SYNTAX_NOT_SUPPORTED = 0xC122

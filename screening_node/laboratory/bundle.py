@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 
+from screening_node.domain import histogram
 from screening_node.domain.result import Vertebra
 from screening_node.errors import Misconfigured
 from screening_node.laboratory import metrics
@@ -99,7 +100,7 @@ def write(contents: Contents, folder: Path) -> Card:
         intended_use=_PHANTOM_USE if contents.phantom else _SITE_USE,
         limits_of_use=_PHANTOM_LIMITS if contents.phantom else _SITE_LIMITS,
         reference=contents.reference,
-        training_data=contents.training_data,
+        training_data="; ".join(filter(None, (contents.training_data, contents.detector.origin))),
         metrics=figures(contents.truth, contents.estimate),
         residual_sd=residual_sd(contents.truth, contents.estimate),
         detectors=(Network(file="detector.safetensors", sha256="", architecture=architecture),),
@@ -131,14 +132,23 @@ def residual_sd(truth: Floats, estimate: Floats) -> dict[str, float]:
 
 
 def figures(truth: Floats, estimate: Floats) -> dict[str, Any]:
-    """What the card states: films, R and RMSE by vertebra, from truth and estimate (n, 4) in g/cm2."""
+    """What the card states: films, R and RMSE by vertebra, and how the films' mean BMD is spread.
+
+    From truth and estimate (n, 4) in g/cm2.
+    """
     numbers: dict[str, Any] = {"unseen_films": len(truth)}
     for column, vertebra in enumerate(Vertebra):
         known = np.isfinite(truth[:, column]) & np.isfinite(estimate[:, column])
         one, other = truth[known, column], estimate[known, column]
         numbers[f"{vertebra.value}_r"] = round(metrics.correlation(one, other) or 0.0, 3)
         numbers[f"{vertebra.value}_rmse"] = round(float(np.sqrt(np.mean((other - one) ** 2))), 4)
+    numbers[histogram.METRIC] = histogram.Histogram.of(_mean_bmd(estimate)).to_table()
     return numbers
+
+
+def _mean_bmd(estimate: Floats) -> list[float]:
+    """Each film's mean over the vertebrae that it has an estimate of, g/cm2: (n, 4) -> n or fewer."""
+    return [float(row[known].mean()) for row, known in zip(estimate, np.isfinite(estimate), strict=True) if known.any()]
 
 
 def _network(member: Member) -> Network:

@@ -31,6 +31,8 @@ from screening_node.pathways.chest_film.pathway import ChestFilmPathway
 #: Stands on a page whose models say nothing of their limits themselves.
 UNKNOWN_LIMITS = "Not for clinical use."
 PREDICTIONS = "predictions"
+#: The fact that names the weights, and how much of each SHA-256 it gives.
+WEIGHTS, SHA_LETTERS = "Weights (SHA-256)", 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,15 @@ def evaluate(
             pairs.append((name, true))
     limits = tuple(dict.fromkeys(pathway.identity.limits_of_use for pathway in pathways))
     return write_report(
-        cohort, models | dict(others or {}), out, terms, judged=list(models), pairs=pairs, limits=limits, report=report
+        cohort,
+        models | dict(others or {}),
+        out,
+        terms,
+        judged=list(models),
+        pairs=pairs,
+        limits=limits,
+        weights=[pathway.identity.weights_sha256 for pathway in pathways],
+        report=report,
     )
 
 
@@ -90,9 +100,13 @@ def write_report(
     judged: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] = (),
     limits: Sequence[str] = (),
+    weights: Sequence[str] = (),
     report: Report = silent,
 ) -> Evaluation:
-    """Tables, figures and page of predictions, wherever they come from. Arguments as in ``contents.compose``."""
+    """Tables, figures and page of predictions, wherever they come from. Arguments as in ``contents.compose``.
+
+    ``weights``: SHA-256 of the bundles' weights, by which a model card knows its own evaluation.
+    """
     report(Progress(stage="tables and figures", done=0, total=1))
     study = Study(
         cohort=cohort,
@@ -102,13 +116,13 @@ def write_report(
         resamples=terms.resamples,
     )
     contents = compose(study, judged=judged, pairs=pairs)
-    about = about_study(study, limits)
+    about = about_study(study, limits, weights)
     page = files.write(out, about, contents)
     report(Progress(stage="tables and figures", done=1, total=1))
     return Evaluation(page=page, about=about, contents=contents)
 
 
-def about_study(study: Study, limits: Sequence[str]) -> About:
+def about_study(study: Study, limits: Sequence[str], weights: Sequence[str] = ()) -> About:
     """What stands at the top of the page."""
     cohort = study.cohort
     source = f"synthetic, {cohort.generator}" if cohort.phantom else "a hospital's"
@@ -123,6 +137,7 @@ def about_study(study: Study, limits: Sequence[str]) -> About:
             ("Films", str(len(study))),
             ("Patients", str(len(set(study.patients)))),
             ("Models", "; ".join(study.models)),
+            *([(WEIGHTS, "; ".join(sha256[:SHA_LETTERS] for sha256 in weights))] if weights else []),
             ("Films refused", refused or "none"),
             ("Reference table", f"{study.reference.name} {study.reference.version}"),
             ("Alarm thresholds", study.thresholds.name),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from screening_node.errors import Misconfigured
-from screening_node.laboratory.config import Reader, StageConfig, check_stage
+from screening_node.laboratory.config import StageConfig, check_stage
 from screening_node.laboratory.detector import MixedTraining
 from screening_node.laboratory.film_augmentation import Augmentation
 from screening_node.laboratory.landmark_loss import PointWeights
+from screening_node.laboratory.toml_reader import Reader
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 
 _KINDS = ("dag", "heatmap")
@@ -70,13 +69,8 @@ class LandmarkConfig:
 
 def load(path: Path) -> LandmarkConfig:
     """Read and check a configuration; Misconfigured names file, key and what to do."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Misconfigured(
-            f"The configuration {path} cannot be read: {error}.", fix="Name a TOML file as in config/landmarks."
-        ) from error
     reader = Reader(path)
+    data = reader.read("configuration", "config/landmarks")
     reader.only(data, "", {"name", "kinds", *_TABLES})
     config = LandmarkConfig(
         name=reader.text(data, "name"),

@@ -82,6 +82,23 @@ def figures(errors: Floats, *, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def film_errors_mm(found: Floats, true: npt.NDArray[np.floating], side_mm: Floats, kinds: Sequence[str]) -> Floats:
+    """One error (n,) in mm for each film: the mean of its means over these kinds; NaN where no point is known."""
+    plain = errors_mm(found, true, side_mm)
+    across = margin_errors_mm(found, true, side_mm, prolonged=True)
+    parts = [across if kind == ACROSS else plain[:, list(KINDS[kind])] for kind in kinds]
+    means = np.stack([np.ma.masked_invalid(part).mean(axis=1).filled(np.nan) for part in parts])
+    errors: Floats = np.ma.masked_invalid(means).mean(axis=0).filled(np.nan)
+    return errors
+
+
+def not_worse(errors: Floats, best: Floats, *, seed: int = 0) -> bool:
+    """Whether errors (n,) of the same films may be as low as ``best``: the mean difference's 95 % interval has zero."""
+    differences = (errors - best)[np.isfinite(errors - best)]
+    drawn = np.random.default_rng(seed).integers(0, len(differences), (_DRAWS, len(differences)))
+    return bool(np.percentile(differences[drawn].mean(axis=1), 2.5) <= 0)
+
+
 def by_group(
     found: Floats, true: npt.NDArray[np.floating], side_mm: Floats, groups: Sequence[str], *, seed: int = 0
 ) -> dict[str, Any]:

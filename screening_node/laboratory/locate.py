@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
+from screening_node.errors import Misconfigured
 from screening_node.laboratory.folder import Cohort, CohortFilm
 from screening_node.laboratory.inputs import each, film_pyramid
 from screening_node.laboratory.progress import Progress, Report, silent
@@ -23,13 +26,17 @@ from screening_node.pathways.weights import load_bundle
 
 Floats = npt.NDArray[np.float64]
 
+#: What a finished trial of detectors leaves in its folder.
+TRIAL = "landmarks.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
-    """A trained landmark detector, on the CPU in evaluation mode."""
+    """A trained landmark detector, on the CPU in evaluation mode; ``origin``: what it learnt from, for a card."""
 
     architecture: DetectorArchitecture
     module: nn.Module
+    origin: str = ""
 
     @property
     def sha256(self) -> str:
@@ -40,12 +47,36 @@ class Detector:
         return digest.hexdigest()
 
 
-def detector_of(bundle_folder: Path) -> Detector:
-    """The detector of a bundle; BundleInvalid where it does not match its card."""
-    bundle = load_bundle(bundle_folder)
-    network = bundle.card.detectors[0]
+def detector_of(folder: Path) -> Detector:
+    """The detector of a bundle, or the one that ``screening-node landmarks`` left in its folder.
+
+    BundleInvalid where a bundle does not match its card; Misconfigured where a trial has no detector yet.
+    """
+    return _detector_of_trial(folder) if (folder / TRIAL).exists() else _detector_of_bundle(folder)
+
+
+def _detector_of_bundle(folder: Path) -> Detector:
+    card = (bundle := load_bundle(folder)).card
+    network = card.detectors[0]
     architecture = DetectorArchitecture.from_dict(network.architecture)
-    return Detector(architecture=architecture, module=bundle.fill(build_detector(architecture), network))
+    module = bundle.fill(build_detector(architecture), network)
+    origin = f"detector of {card.name} {card.version}, which had: {card.training_data}"
+    return Detector(architecture=architecture, module=module, origin=origin)
+
+
+def _detector_of_trial(folder: Path) -> Detector:
+    try:
+        trial = json.loads((folder / TRIAL).read_text(encoding="utf-8"))
+        architecture = DetectorArchitecture.from_dict(
+            json.loads((folder / "detector.json").read_text(encoding="utf-8"))
+        )
+        found = load_detector(architecture, folder / "detector.safetensors")
+        films = trial["phantom_films"]["training"], sum(trial["real_films"].values())
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise Misconfigured(
+            f"{folder} holds no whole detector: {error}.", fix="Run screening-node landmarks --resume to its end."
+        ) from error
+    return replace(found, origin="detector trained on {} synthetic and {} real films".format(*films))
 
 
 def load_detector(architecture: DetectorArchitecture, weights: Path) -> Detector:

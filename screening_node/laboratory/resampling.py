@@ -21,6 +21,8 @@ RESAMPLES = 2000
 _AT_ONCE = 4_000_000
 #: Fewer resamples than this share that give a figure, and there is no interval.
 _LEAST_DEFINED = 0.9
+#: Share of the largest squared deviation below which a variance is nothing but rounding.
+_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,8 @@ def _moments(weights: Floats, truth: Floats, estimate: Floats) -> dict[str, Floa
     count, st, se, stt, see, ste, sd, sdd, sa = sums.T
     mean_t, mean_e = st / count, se / count
     var_t, var_e, cov = stt / count - mean_t**2, see / count - mean_e**2, ste / count - mean_t * mean_e
-    r = cov / np.sqrt(var_t * var_e)
+    var_t, var_e = _spread(var_t, t), _spread(var_e, e)
+    r = np.clip(cov / np.sqrt(var_t * var_e), -1.0, 1.0)
     slope = cov / var_e  # of the truth on the estimate
     return {
         "r": r,
@@ -155,6 +158,12 @@ def _moments(weights: Floats, truth: Floats, estimate: Floats) -> dict[str, Floa
         "slope": slope,
         "intercept": (mean_t + middle[0]) - slope * (mean_e + middle[1]),
     }
+
+
+def _spread(variance: Floats, centred: Floats) -> Floats:
+    """Variances (b,), NaN where a resample holds one value only: what is left there is rounding."""
+    least = _ROUNDING * (centred**2).max(initial=0.0)
+    return np.where(variance > least, variance, np.nan)
 
 
 def _areas(weights: Floats, score: Floats, positive: Bools) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,11 +26,22 @@ class SelfAttention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Each token as a weighted sum of all."""
         batch, count, _ = tokens.shape
-        qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, self.head_width)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, N, head_width)
+        q, k, v = self._projected(tokens)
         mixed = functional.scaled_dot_product_attention(q, k, v)
         joined: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, count, -1))
         return joined
+
+    def received(self, tokens: Tensor) -> Tensor:
+        """How much each token is attended to: (B, N, D) -> (B, N), mean over heads and asking tokens; rows sum to 1."""
+        q, k, _ = self._projected(tokens)
+        weights = (q @ k.transpose(-2, -1) / math.sqrt(self.head_width)).softmax(dim=-1)  # (B, heads, asking, asked)
+        return weights.mean(dim=(1, 2))
+
+    def _projected(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (B, heads, N, head_width)."""
+        batch, count, _ = tokens.shape
+        q, k, v = self.qkv(tokens).reshape(batch, count, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
+        return q, k, v
 
 
 class EncoderLayer(nn.Module):
@@ -53,6 +66,15 @@ class Encoder(nn.Sequential):
 
     def __init__(self, *, layers: int, width: int, heads: int, head_width: int, mlp_width: int) -> None:
         super().__init__(*(EncoderLayer(width, heads, head_width, mlp_width) for _ in range(layers)))
+
+    def received(self, tokens: Tensor) -> Tensor:
+        """How much each token is attended to, mean over the layers: (B, N, D) -> (B, N); rows sum to 1."""
+        shares = []
+        for layer in self:
+            assert isinstance(layer, EncoderLayer)
+            shares.append(layer.attention.received(layer.attention_norm(tokens)))
+            tokens = layer(tokens)
+        return torch.stack(shares).mean(dim=0)
 
 
 class Embedding(nn.Module):

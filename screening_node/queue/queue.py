@@ -15,6 +15,7 @@ from screening_node.queue.retry import Dead, Retry
 from screening_node.store.jobs import insert_job
 from screening_node.store.session import Store
 from screening_node.store.tables import jobs
+from screening_node.store.wakeups import Topic, announce
 
 _COLUMNS = tuple(jobs.c[field.name] for field in fields(Job))
 
@@ -88,6 +89,7 @@ def fail(tx: sa.Connection, job: Job, decision: Retry | Dead, *, now: dt.datetim
 
 def release(tx: sa.Connection, job: Job, *, now: dt.datetime) -> Job:
     """Give a job back unjudged; nothing is held against the film. Raises LeaseLost."""
+    announce(tx, Topic.JOBS)
     return _leave(tx, job, job.after(JobEvent.RELEASE, owner=None, deadline=None, not_before=now))
 
 
@@ -96,6 +98,7 @@ def retry(tx: sa.Connection, job_id: int, *, now: dt.datetime) -> Job:
     job = _locked(tx, job_id)
     fresh = job.after(JobEvent.REVIVE, failures=0, interruptions=0, not_before=now, finished_at=None, error=None)
     _write(tx, fresh)
+    announce(tx, Topic.JOBS)
     return fresh
 
 

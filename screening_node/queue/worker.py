@@ -25,6 +25,7 @@ from screening_node.queue.job import Job
 from screening_node.queue.lease import Leases, end_process, utc_now
 from screening_node.queue.retry import RetryRules
 from screening_node.store.session import Store
+from screening_node.store.wakeups import LOOK_ANYWAY_S, Topic, one_bell
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class WorkerRules:
     decoders: int = 2
     lease_s: float = 60.0
     poll_s: float = 0.1
+    #: How often it looks without having been called, where the database announces new jobs.
+    look_anyway_s: float = LOOK_ANYWAY_S
     #: After so long without one finished film the worker ends itself; its supervisor starts another.
     time_limit_s: float = 600.0
     retry: RetryRules = field(default_factory=RetryRules)
@@ -86,13 +89,18 @@ class Worker(Generic[PreparedT]):
             clock=self._clock,
             on_stuck=self._on_stuck,
         )
-        with leases, ThreadPoolExecutor(self._rules.decoders, thread_name_prefix="decoder") as pool:
+        bell_of_jobs = one_bell(self._store, Topic.JOBS, look_anyway_s=self._rules.look_anyway_s)
+        with (
+            leases,
+            bell_of_jobs as bell,
+            ThreadPoolExecutor(self._rules.decoders, thread_name_prefix="decoder") as pool,
+        ):
             batch: list[_Ahead[PreparedT]] = []
             while not stop.is_set():
                 if not batch:
                     batch = self._claim(leases, pool)
                 if not batch:
-                    stop.wait(self._rules.poll_s)
+                    bell.wait(stop, self._rules.poll_s)
                     continue
                 following = self._claim(leases, pool)  # is decoded while this thread computes
                 self._work(batch, leases, stop)

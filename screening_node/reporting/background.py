@@ -15,7 +15,7 @@ Section = tuple[str, list[str]]
 def method(result: ScreeningResult, reference: ReferenceTable, say: Words = ENGLISH) -> list[Section]:
     """How the numbers came about."""
     return [
-        (say("Method"), _networks(say)),
+        (say("Method"), _networks(result, say)),
         (say("T-score"), _t_score(result, reference, say)),
         (say("Vertebra by vertebra"), wording.rows(result.findings, say) or [say("None was judged.")]),
         (
@@ -28,7 +28,7 @@ def method(result: ScreeningResult, reference: ReferenceTable, say: Words = ENGL
     ]
 
 
-def _networks(say: Words) -> list[str]:
+def _networks(result: ScreeningResult, say: Words) -> list[str]:
     return [
         say(wording.METHOD),
         say(
@@ -36,7 +36,7 @@ def _networks(say: Words) -> list[str]:
             "estimate the areal bone density of L1 to L4 that a DXA machine would measure."
         ),
         say.sentences(
-            say(wording.SPREAD),
+            say(wording.spread(result)),
             say("It does not cover films that differ from those the model was trained on."),
         ),
     ]

@@ -24,7 +24,7 @@ from screening_node.reporting.language import Language
 
 PRIVATE_DESIGNATOR: Final = "99SCRNODE"
 PRIVATE_NAME: Final = "Screening Node private codes"
-PRIVATE_VERSION: Final = "2"
+PRIVATE_VERSION: Final = "3"
 
 
 def _dcm(value: str, meaning: str) -> Code:
@@ -133,6 +133,7 @@ ALARM_VALUES = {
     AlarmStatus.RAISED: _own("ALARM-RAISED", "Bone density alarm raised"),
     AlarmStatus.NOT_RAISED: _own("ALARM-NOT", "Bone density alarm not raised; low density not excluded"),
     AlarmStatus.NOT_EVALUATED: _own("ALARM-NOT-EVAL", "Bone density alarm not evaluated"),
+    AlarmStatus.RETRACTED: _own("ALARM-RETRACTED", "Bone density alarm retracted; low density not excluded"),
 }
 
 #: What stands in Quality Finding for each refusal; every one has a code of its own, so that machines can tell them.
@@ -175,6 +176,12 @@ RADIOGRAPH_METHOD = _own("M-RADIOGRAPH", "Estimated by neural network from a che
 DERIVATION = _dcm("121401", "Derivation")
 ESTIMATED = _sct("414135002", "Estimated")
 STANDARD_DEVIATION = _sct("386136009", "Standard Deviation")
+#: How far the limits of the calibrated interval lie from the estimate (CID 225), and the limits themselves: no
+#: standard code says how sure an interval is.
+UNCERTAINTY_BELOW = _sct("371885007", "-, range of lower measurement uncertainty")
+UNCERTAINTY_ABOVE = _sct("371886008", "+, range of upper measurement uncertainty")
+INTERVAL_LOW = _own("INTERVAL-LOW", "Lower limit of the 90 % interval of the bone density")
+INTERVAL_HIGH = _own("INTERVAL-HIGH", "Upper limit of the 90 % interval of the bone density")
 POPULATION_MEAN = _sct("373098007", "Mean Value of population")
 POPULATION_SD = _dcm("121414", "Standard deviation of population")
 POPULATION_DESCRIPTION = _dcm("121405", "Population description")

@@ -107,6 +107,8 @@ def _vertebra(finding: VertebraFinding) -> Iterator[Fact]:
     threshold = Quantity(value=f"{finding.threshold:.2f}", unit=codes.T_SCORE_UNIT)
     yield Fact(group=group, name=codes.BONE_DENSITY, value=_density(finding.bmd))
     yield Fact(group=group, name=codes.STANDARD_DEVIATION, value=_density(finding.sd))
+    for name, limit in zip((codes.INTERVAL_LOW, codes.INTERVAL_HIGH), finding.interval or (), strict=False):
+        yield Fact(group=group, name=name, value=_density(limit))
     yield _t_score(group, codes.T_SCORE, finding)
     yield Fact(group=group, name=codes.ALARM_THRESHOLD, value=threshold)
     yield Fact(group=group, name=codes.THRESHOLD_CROSSED, value=crossed)

@@ -9,8 +9,9 @@
 
 Ids are derived from the film, so that sending again changes nothing, and a revision replaces what was said before
 (the server keeps the history). Status: preliminary, because no person has verified it, as the Structured Report's
-Preliminary Flag says; a revision is amended, and names its predecessor (extension diagnosticReport-replaces). Values
-that an earlier report gave and this one does not stand by become cancelled.
+Preliminary Flag says; a revision is amended, or corrected where the one before was wrong (its alarm was retracted, or
+the film's header), and names its predecessor (extension diagnosticReport-replaces). Values that an earlier report gave
+and this one does not stand by become cancelled.
 
 R4 is checked against the models of R4B: the resources used here are the same in both.
 """
@@ -208,6 +209,8 @@ def _limits(what: Message) -> str:
 
 
 def _status(what: Message) -> str:
+    if what.corrected:
+        return "corrected"
     return "amended" if what.revised else "preliminary"
 
 

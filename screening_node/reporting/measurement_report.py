@@ -235,6 +235,7 @@ def _bmd(finding: VertebraFinding, row: ReferenceRow | None, statement: Statemen
     children = [
         code(MODIFIER, codes.MEASUREMENT_METHOD, codes.RADIOGRAPH_METHOD),
         code(MODIFIER, codes.DERIVATION, codes.ESTIMATED),
+        *_interval(finding),
     ]
     if row is not None:
         children += [
@@ -244,6 +245,20 @@ def _bmd(finding: VertebraFinding, row: ReferenceRow | None, statement: Statemen
             text(PROPERTY, codes.REFERENCE_AUTHORITY, table.source),
         ]
     return number(CONTAINS, codes.BONE_DENSITY, wording.bmd(finding.bmd), codes.G_PER_CM2, *children)
+
+
+def _interval(finding: VertebraFinding) -> Iterator[Dataset]:
+    """The calibrated interval: how far its limits lie from the estimate (CID 225), and the limits; TID 310."""
+    if finding.interval is None:
+        return
+    low, high = finding.interval
+    for name, value in (
+        (codes.UNCERTAINTY_BELOW, finding.bmd - low),
+        (codes.UNCERTAINTY_ABOVE, high - finding.bmd),
+        (codes.INTERVAL_LOW, low),
+        (codes.INTERVAL_HIGH, high),
+    ):
+        yield number(PROPERTY, name, wording.bmd(value), codes.G_PER_CM2)
 
 
 def _population(statement: Statement) -> str:

@@ -130,6 +130,11 @@ class Message:
         """Whether an earlier report on the film is replaced."""
         return self.statement.revision > 1
 
+    @property
+    def corrected(self) -> bool:
+        """Whether that earlier report was wrong, and not only older."""
+        return self.revised and self.statement.alarm.corrects
+
 
 def control_id(uid: str) -> str:
     """A UID's stand-in where a format has no room for it: the same UID gives the same."""

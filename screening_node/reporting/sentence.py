@@ -77,6 +77,8 @@ def fault_in(template: str, words: tuple[str, ...]) -> str | None:
 def _advice(result: ScreeningResult, alarm: AlarmDecision, say: Words) -> str:
     if alarm.status is AlarmStatus.RAISED:
         return say("DXA suggested")
+    if alarm.status is AlarmStatus.RETRACTED:
+        return say("alarm retracted; low bone density is not excluded")
     if result.crossed:
         return say("no alarm: already known to the site; low bone density is not excluded")
     return say("no alarm; low bone density is not excluded")
@@ -87,4 +89,5 @@ def _alarm(alarm: AlarmDecision, say: Words) -> str:
         AlarmStatus.RAISED: say("raised"),
         AlarmStatus.NOT_RAISED: say("not raised"),
         AlarmStatus.NOT_EVALUATED: say("not evaluated"),
+        AlarmStatus.RETRACTED: say("retracted"),
     }[alarm.status]

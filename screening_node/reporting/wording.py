@@ -7,10 +7,17 @@ again. It never names a disease, never calls a result normal, and never rules an
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from screening_node.domain.alarm import NO_LONGER_RAISED, AlarmDecision, AlarmStatus
+from screening_node.domain.alarm import (
+    HEADER_CORRECTED,
+    NO_LONGER_RAISED,
+    RETRACTED_BY_A_PERSON,
+    AlarmDecision,
+    AlarmStatus,
+)
 from screening_node.domain.result import Refusal, RefusalCode, ScreeningResult, VertebraFinding
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.reporting.language import ENGLISH, Language, Words, later
@@ -24,6 +31,10 @@ METHOD: Final = later(
 )
 ONE_FILM: Final = later("A single film cannot exclude low bone density.")
 SPREAD: Final = later("SD: spread of the networks with the model's known error; not a confidence interval.")
+INTERVAL: Final = later(
+    "SD: spread of the networks with the model's known error. 90 % interval: it held 90 % of the true values of the "
+    "films on which the model was calibrated."
+)
 
 #: The limits of use on the cards of the bundles that this project's laboratory writes; others stand as they are.
 LIMITS_OF_USE: Final = (
@@ -42,7 +53,13 @@ REASONS: Final = (
         "The report before this one raised an alarm on this film; this report does not. "
         "The patient's alarm stays open until a person closes it."
     ),
+    later("A person has retracted the alarm that an earlier report raised on this film."),
+    later(
+        "The film's header was corrected: the report before this one was made from other data about patient or study."
+    ),
 )
+#: What may stand between the reasons of a decision; see ``domain.alarm.after``.
+_APART: Final = re.compile("|".join(f"({re.escape(mark)})" for mark in (HEADER_CORRECTED, NO_LONGER_RAISED)))
 #: Each reason for a refusal in the languages that a pathway does not speak: it says in English what it found.
 REFUSALS: Final = {
     RefusalCode.OWN_OBJECT: later("The object was made by this node."),
@@ -116,9 +133,14 @@ def refusal_detail(refusal: Refusal, say: Words) -> list[str]:
 
 
 def alarm_reason(alarm: AlarmDecision, say: Words = ENGLISH) -> str:
-    """Why an alarm is raised or not; that it is no longer raised is a sentence of its own."""
-    first, retracted, _ = alarm.reason.partition(NO_LONGER_RAISED)
-    return say.sentences(*(say(part.strip()) for part in (first, retracted) if part.strip()))
+    """Why an alarm is raised, not raised or taken back; what changed since the report before are sentences too.
+
+    What the person wrote who took it back stands as it was written, whatever the language.
+    """
+    reasons, retracted, words = alarm.reason.partition(RETRACTED_BY_A_PERSON)
+    known = [part.strip() for part in (*_APART.split(reasons), retracted) if part and part.strip()]
+    given = say("Reason given: “{text}”.", text=words.strip()) if words.strip() else ""
+    return say.sentences(*(say(part) for part in known), given)
 
 
 def comment(
@@ -158,6 +180,19 @@ def rows(findings: Sequence[VertebraFinding], say: Words = ENGLISH) -> list[str]
     return [_row(finding, say) for finding in findings]
 
 
+def spread(result: ScreeningResult) -> str:
+    """What the numbers beside the estimates mean, to be said in a language."""
+    return INTERVAL if any(finding.calibrated for finding in result.findings) else SPREAD
+
+
+def interval(finding: VertebraFinding, say: Words) -> str:
+    """The calibrated interval as people read it, without the unit; "" where there is none."""
+    if finding.interval is None:
+        return ""
+    low, high = finding.interval
+    return say("{low} to {high}", low=density(low, say), high=density(high, say))
+
+
 def verdict(finding: VertebraFinding, say: Words) -> str:
     """On which side of its threshold a vertebra stands."""
     return say("BELOW") if finding.below else say("not below")
@@ -186,7 +221,7 @@ def _judged(result: ScreeningResult, alarm: AlarmDecision, reference: ReferenceT
         say(ONE_FILM),
         "",
         *rows(result.findings, say),
-        say(SPREAD),
+        say(spread(result)),
         say("T-scores by {citation}", citation=reference.citation),
         say("Alarm thresholds: {thresholds}. Model: {bundle}.", thresholds=model.thresholds, bundle=model.bundle),
     ]
@@ -212,16 +247,24 @@ def _alarm(alarm: AlarmDecision, say: Words) -> str:
         AlarmStatus.RAISED: say("BONE DENSITY ALARM RAISED."),
         AlarmStatus.NOT_RAISED: say("BONE DENSITY ALARM not raised."),
         AlarmStatus.NOT_EVALUATED: say("BONE DENSITY ALARM not evaluated."),
+        AlarmStatus.RETRACTED: say("BONE DENSITY ALARM RETRACTED."),
     }[alarm.status]
 
 
 def _row(finding: VertebraFinding, say: Words) -> str:
+    said = {
+        "vertebra": finding.vertebra.value,
+        "bmd": density(finding.bmd, say),
+        "sd": density(finding.sd, say),
+        "t_score": t(finding, say),
+        "threshold": say.decimal(f"{finding.threshold:.2f}"),
+        "verdict": verdict(finding, say),
+    }
+    if finding.interval is None:
+        return say("{vertebra}: {bmd} g/cm2 (SD {sd}), T-score {t_score}, alarm below {threshold}: {verdict}", **said)
     return say(
-        "{vertebra}: {bmd} g/cm2 (SD {sd}), T-score {t_score}, alarm below {threshold}: {verdict}",
-        vertebra=finding.vertebra,
-        bmd=density(finding.bmd, say),
-        sd=density(finding.sd, say),
-        t_score=t(finding, say),
-        threshold=say.decimal(f"{finding.threshold:.2f}"),
-        verdict=verdict(finding, say),
+        "{vertebra}: {bmd} g/cm2 (SD {sd}, 90 % interval {interval}), T-score {t_score}, "
+        "alarm below {threshold}: {verdict}",
+        interval=interval(finding, say),
+        **said,
     )

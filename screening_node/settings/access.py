@@ -21,7 +21,8 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         ) from error
 
 
-def _not_empty(value: tuple[IPv4Network | IPv6Network, ...] | None) -> tuple[IPv4Network | IPv6Network, ...] | None:
+def not_empty(value: tuple[IPv4Network | IPv6Network, ...] | None) -> tuple[IPv4Network | IPv6Network, ...] | None:
+    """A list of addresses that is there has some."""
     if value == ():
         raise wrong("an empty list of addresses lets nobody in", "Leave addresses out to allow every address.")
     return value
@@ -34,11 +35,11 @@ class AllowSection(Section):
     """One caller that is let in: its AE title ("*" for any), where it may call from, and the name it must prove."""
 
     ae_title: AeTitle
-    addresses: Annotated[tuple[Network, ...] | None, AfterValidator(_not_empty)] = None
+    addresses: Annotated[tuple[Network, ...] | None, AfterValidator(not_empty)] = None
     certificate: Annotated[str, Field(min_length=1)] | None = None
 
 
-class _TlsSection(Section):
+class TlsSection(Section):
     """A certificate with its key (by file, or as text by environment), and whom to trust. PEM throughout.
 
     That there is a key shows when the node starts: commands of an admin run without the service's environment.
@@ -62,7 +63,7 @@ class _TlsSection(Section):
         return self
 
 
-class NodeTlsSection(_TlsSection):
+class NodeTlsSection(TlsSection):
     """A second port that speaks TLS, with rules of its own. 2762 is the port registered for DICOM over TLS."""
 
     host: Host | None = None
@@ -84,7 +85,7 @@ class NodeTlsSection(_TlsSection):
         return self
 
 
-class DestinationTlsSection(_TlsSection):
+class DestinationTlsSection(TlsSection):
     """How a PACS is called over TLS."""
 
     server_name: Host | None = None

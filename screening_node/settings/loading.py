@@ -23,6 +23,13 @@ from screening_node.settings.tables import read_toml
 DEFAULT = Path("config") / "node.toml"
 REPOSITORY = Path(__file__).resolve().parents[2]
 _SQLITE = "sqlite:///"
+#: Keys that a configuration file must not hold: what each is, and the key that names a file with it.
+_SECRETS = {
+    "key_pem": ("private key", "key"),
+    "client_secret": ("client secret", "client_secret_file"),
+    "token": ("token", "token_file"),
+    "apprise_url": ("channel's address", "apprise_url_file"),
+}
 
 
 def default_file() -> Path:
@@ -67,12 +74,13 @@ def _unknown_variables() -> Iterator[str]:
 
 
 def _secrets_in(data: Any, file: Path, place: str = "") -> Iterator[str]:
-    """Private keys stand in files of their own, or in the environment; a configuration file gets around."""
+    """Secrets stand in files of their own, or in the environment; a configuration file gets around."""
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in items:
         where = f"{place}{key}"
-        if key == "key_pem":
-            yield f"{file}: {where}: a private key. Fix: Write it to a file named by key, or set it by environment."
+        if key in _SECRETS:
+            what, instead = _SECRETS[key]
+            yield f"{file}: {where}: a {what}. Fix: Write it to a file named by {instead}, or set it by environment."
         yield from _secrets_in(value, file, f"{where}.")
 
 
@@ -93,15 +101,20 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
     places: dict[tuple[str, ...], Callable[[str], str]] = {
         ("store", "url"): lambda value: _database(value, folder),
         ("store", "archive"): lambda value: str(folder / value),
+        ("intake", "folder", "path"): lambda value: str(folder / value),
         ("admin", "certificate"): lambda value: str((folder / value).resolve()),
         ("admin", "key"): lambda value: str((folder / value).resolve()),
         ("pathways", "chest_film", "bundle"): lambda value: str((folder / value).resolve()),
         ("pathways", "chest_film", "reference"): lambda value: str(find_table(value, folder, "references")),
         ("pathways", "chest_film", "thresholds"): lambda value: str(find_table(value, folder, "thresholds")),
     }
-    places["destinations", "*", "token_file"] = lambda value: str(folder / value)
+    for file in ("client_secret_file", "authorities"):
+        places["admin", "oidc", file] = lambda value: str(folder / value)
+    for tokens in (("destinations", "*"), ("intake", "stow", "callers", "*")):
+        places[(*tokens, "token_file")] = lambda value: str(folder / value)
+    places["notifications", "channels", "*", "apprise_url_file"] = lambda value: str(folder / value)
     for file in ("certificate", "key", "authorities", "revocations"):
-        for section in (("node", "tls"), ("destinations", "*", "tls")):
+        for section in (("node", "tls"), ("destinations", "*", "tls"), ("intake", "stow", "tls")):
             places[(*section, file)] = lambda value: str(folder / value)
     for place, resolve in places.items():
         merged = _changed(merged, place, resolve)

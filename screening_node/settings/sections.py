@@ -33,7 +33,10 @@ from screening_node.reporting.language import Language
 from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.messages import FhirSection, Hl7Section, Name
+from screening_node.settings.notifications import NotificationsSection
+from screening_node.settings.signin import OidcSection
 from screening_node.settings.tables import load_reference_table, load_threshold_set
+from screening_node.settings.ways_in import FolderSection, StowSection
 
 ENVIRONMENT_PREFIX = "SCREENING_NODE__"
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"})
@@ -256,6 +259,8 @@ class IntakeSection(Section):
     max_pdu: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     network_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60
+    stow: StowSection | None = None
+    folder: FolderSection | None = None
 
 
 class DeliverySection(Section):
@@ -274,6 +279,7 @@ class AdminSection(Section):
     certificate: Path | None = None
     key: Annotated[Path | None, Field(validate_default=True)] = None
     viewer_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    oidc: OidcSection | None = None
 
     @property
     def served(self) -> bool:
@@ -309,6 +315,7 @@ class Settings(BaseSettings):
     intake: IntakeSection = IntakeSection()
     delivery: DeliverySection = DeliverySection()
     admin: AdminSection = AdminSection()
+    notifications: NotificationsSection = NotificationsSection()
 
     @classmethod
     def settings_customise_sources(
@@ -337,6 +344,17 @@ class Settings(BaseSettings):
             raise wrong(
                 f"{', '.join(own)} is this node itself", "Name the PACS's host and port: reports must leave the node."
             )
+        return value
+
+    @field_validator("notifications")
+    @classmethod
+    def _one_outbox(cls, value: NotificationsSection, info: ValidationInfo) -> NotificationsSection:
+        """Channels and destinations share the outbox, and so their names."""
+        names = [channel.name for channel in value.channels]
+        names += [destination.name for destination in info.data.get("destinations", ())]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise wrong(f"more than one is named {', '.join(twice)}", "Give each channel a name that no other has.")
         return value
 
 

@@ -1,6 +1,8 @@
 """The alarms of patients, as rows. Whether there is to be one is decided in ``domain/alarm.py``.
 
 open -> acknowledged -> closed          (open -> closed, too)
+
+A retracted alarm is closed with that outcome (``retractions.py``): it stands for nothing any more.
 """
 
 from __future__ import annotations
@@ -36,6 +38,11 @@ class Outcome(StrEnum):
     DXA_OSTEOPENIA = "dxa-osteopenia"
     DXA_NORMAL = "dxa-normal"
     DISMISSED = "dismissed"
+    RETRACTED = "retracted"  # by a way of its own: it has consequences
+
+
+#: What somebody who closes an alarm may choose from.
+CLOSING_OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.RETRACTED)
 
 
 def patient_key(patient: Patient, study_instance_uid: str) -> str:
@@ -78,9 +85,12 @@ def note_dxa(tx: sa.Connection, number: int, date: dt.date, now: dt.datetime) ->
 
 
 def known_alarms(tx: sa.Connection, key: str) -> list[KnownAlarm]:
-    """Every alarm that the patient ever had, in any state."""
+    """Every alarm that the patient ever had, in any state, but for those that were taken back."""
+    standing = sa.or_(alarms.c.outcome.is_(None), alarms.c.outcome != Outcome.RETRACTED)
     rows = tx.execute(
-        sa.select(alarms.c.number, alarms.c.study_date).where(alarms.c.patient_key == key).order_by(alarms.c.number)
+        sa.select(alarms.c.number, alarms.c.study_date)
+        .where(alarms.c.patient_key == key, standing)
+        .order_by(alarms.c.number)
     )
     return [KnownAlarm(number=row.number, study_date=row.study_date) for row in rows]
 
@@ -109,7 +119,7 @@ def apply(
         said = _what_it_says(result, study_date, now)
         tx.execute(alarms.update().where(newer).values(version=alarms.c.version + 1, **said))
         return decision.alarm
-    return None
+    return decision.alarm if decision.step is AlarmStep.RETRACT else None
 
 
 def link(tx: sa.Connection, number: int, result_id: int, study_date: dt.date) -> None:
@@ -118,11 +128,22 @@ def link(tx: sa.Connection, number: int, result_id: int, study_date: dt.date) ->
     tx.execute(alarms.update().where(newest).values(result_id=result_id))
 
 
+def say_again(
+    tx: sa.Connection, number: int, result_id: int, result: ScreeningResult, study_date: dt.date, now: dt.datetime
+) -> None:
+    """Let an alarm say what another of its films says, because the one that it spoke of is no film of the patient."""
+    said = _what_it_says(result, study_date, now)
+    changed = alarms.update().where(alarms.c.number == number)
+    tx.execute(changed.values(version=alarms.c.version + 1, result_id=result_id, **said))
+
+
 def acknowledge(
     tx: sa.Connection, number: int, *, by: str, comment: str | None, now: dt.datetime, version: int | None = None
 ) -> None:
     """Somebody has seen an open alarm. Raises NotFound, IllegalTransition or ChangedMeanwhile."""
-    values = {"acknowledged_by": by, "acknowledged_at": now, "comment": comment}
+    values: dict[str, Any] = {"acknowledged_by": by, "acknowledged_at": now}
+    if comment is not None:
+        values["comment"] = comment
     _leave(tx, number, (AlarmState.OPEN,), AlarmState.ACKNOWLEDGED, version, **values)
 
 
@@ -144,6 +165,20 @@ def close(
     if comment is not None:
         values["comment"] = comment
     _leave(tx, number, (AlarmState.OPEN, AlarmState.ACKNOWLEDGED), AlarmState.CLOSED, version, **values)
+
+
+def retract(
+    tx: sa.Connection, number: int, *, by: str, reason: str, now: dt.datetime, version: int | None = None
+) -> None:
+    """Take an alarm back, whatever its state. Raises NotFound, IllegalTransition or ChangedMeanwhile.
+
+    The reports on its films are not touched: see ``retractions.retract``.
+    """
+    whose = sa.select(alarms.c.outcome).where(alarms.c.number == number).with_for_update()
+    if tx.execute(whose).scalar() == Outcome.RETRACTED:
+        raise IllegalTransition(f"Alert {number} is retracted already.")
+    values = {"closed_at": now, "closed_by": by, "outcome": Outcome.RETRACTED, "comment": reason, "updated_at": now}
+    _leave(tx, number, tuple(AlarmState), AlarmState.CLOSED, version, **values)
 
 
 def annotate(tx: sa.Connection, number: int, *, version: int | None, **values: str | None) -> None:
@@ -186,6 +221,7 @@ def _what_it_says(result: ScreeningResult, study_date: dt.date, now: dt.datetime
         "category": result.category,
         "lowest_t": lowest.t_score,
         "lowest_vertebra": lowest.vertebra,
+        "confidence": result.confidence,
         "study_date": study_date,
         "updated_at": now,
     }

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from screening_node.store.sql import insert_if_absent
 from screening_node.store.tables import jobs
+from screening_node.store.wakeups import Topic, announce
 
 
 def insert_job(tx: sa.Connection, exam_id: int, *, priority: int, now: dt.datetime) -> int | None:
@@ -24,4 +25,7 @@ def insert_job(tx: sa.Connection, exam_id: int, *, priority: int, now: dt.dateti
         not_before=now,
         requested_at=now,
     )
-    return None if job is None else int(job)
+    if job is None:
+        return None
+    announce(tx, Topic.JOBS)
+    return int(job)

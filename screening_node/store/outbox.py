@@ -4,7 +4,9 @@ pending -> sending -> delivered
    ^          |-----> parked      the destination said no; a person has to look
    |          |-----> pending     it was away: again at ``not_before``
    |          `-----> pending     it does not take the SOP class: the same report in another one
-   `---- requeue (by a person) --- parked
+   `---- requeue (by a person) --- parked, cancelled
+
+A person may cancel what is pending or parked. A notification belongs to no result.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from screening_node.errors import IllegalTransition, LeaseLost, NotFound
 from screening_node.store.session import Store
 from screening_node.store.sql import insert_if_absent
 from screening_node.store.tables import outbox, results
+from screening_node.store.wakeups import Topic, announce
 
 
 class DeliveryState(StrEnum):
@@ -30,13 +33,19 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     PARKED = "parked"
+    CANCELLED = "cancelled"
+
+
+#: What stands in the outbox as the kind and in the place of the SOP class of a notification.
+NOTIFICATION, NOTIFICATION_FORMAT = "notification", "application/json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outgoing:
     """An object that a destination is to get; ``path`` is relative in the archive, ``kind`` such as "SR".
 
-    A message (kind "HL7" or "FHIR") has its format in the place of the SOP class, and a UID derived like an object's.
+    A message (kind "HL7" or "FHIR") has its format in the place of the SOP class, and a UID derived like an object's;
+    a notification the name of what it tells, such as "digest/2026-03-01".
     """
 
     destination: str
@@ -57,7 +66,10 @@ class Substitute:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A row of the outbox. ``attempt`` counts the claims and is the fencing token of this one."""
+    """A row of the outbox. ``attempt`` counts the claims and is the fencing token of this one.
+
+    ``result_id`` and ``exam_id`` are None for a notification.
+    """
 
     id: int
     destination: str
@@ -71,8 +83,8 @@ class Delivery:
     not_before: dt.datetime
     created_at: dt.datetime
     delivered_at: dt.datetime | None
-    result_id: int
-    exam_id: int
+    result_id: int | None
+    exam_id: int | None
 
 
 _COLUMNS = (
@@ -95,7 +107,7 @@ _COLUMNS = (
 
 def select_deliveries() -> sa.Select[Any]:
     """The statement that ``as_delivery`` reads rows of."""
-    return sa.select(*_COLUMNS).join(results, results.c.id == outbox.c.result_id)
+    return sa.select(*_COLUMNS).outerjoin(results, results.c.id == outbox.c.result_id)
 
 
 def as_delivery(row: sa.Row[Any]) -> Delivery:
@@ -104,8 +116,11 @@ def as_delivery(row: sa.Row[Any]) -> Delivery:
     return Delivery(**{**fields, "state": DeliveryState(fields["state"])})
 
 
-def add(tx: sa.Connection, result_id: int, outgoing: Outgoing, now: dt.datetime) -> bool:
-    """Owe an object to a destination; False where it is owed (or was given) already."""
+def add(tx: sa.Connection, result_id: int | None, outgoing: Outgoing, now: dt.datetime) -> bool:
+    """Owe an object to a destination; False where it is owed (or was given) already.
+
+    ``result_id``: what it reports; None for a notification.
+    """
     added = insert_if_absent(
         tx,
         outbox,
@@ -120,7 +135,10 @@ def add(tx: sa.Connection, result_id: int, outgoing: Outgoing, now: dt.datetime)
         not_before=now,
         created_at=now,
     )
-    return added is not None
+    if added is None:
+        return False
+    announce(tx, Topic.DELIVERIES)
+    return True
 
 
 def claim_due(
@@ -200,19 +218,28 @@ def substitute(tx: sa.Connection, delivery: Delivery, other: Substitute, error: 
 
 
 def requeue(tx: sa.Connection, delivery_id: int, now: dt.datetime) -> None:
-    """Try a parked or postponed delivery again at once. Raises NotFound or IllegalTransition."""
+    """Try a parked, postponed or cancelled delivery again at once. Raises NotFound or IllegalTransition."""
+    waiting = (DeliveryState.PARKED, DeliveryState.PENDING, DeliveryState.CANCELLED)
+    said = "only parked, pending and cancelled ones can be sent again"
+    _change(tx, delivery_id, waiting, said, state=DeliveryState.PENDING, not_before=now)
+
+
+def cancel(tx: sa.Connection, delivery_id: int) -> None:
+    """Give a delivery up that waits or is parked. Raises NotFound or IllegalTransition."""
     waiting = (DeliveryState.PARKED, DeliveryState.PENDING)
-    changed = tx.execute(
-        outbox.update()
-        .where(outbox.c.id == delivery_id, outbox.c.state.in_(waiting))
-        .values(state=DeliveryState.PENDING, not_before=now)
-    ).rowcount
-    if changed:
+    said = "only parked and pending ones can be cancelled"
+    _change(tx, delivery_id, waiting, said, state=DeliveryState.CANCELLED)
+
+
+def _change(tx: sa.Connection, delivery_id: int, before: Sequence[DeliveryState], said: str, **values: Any) -> None:
+    """What a person does to a delivery that is in one of the states ``before``; else ``said`` why not."""
+    fitting = sa.and_(outbox.c.id == delivery_id, outbox.c.state.in_(before))
+    if tx.execute(outbox.update().where(fitting).values(**values)).rowcount:
         return
     state = tx.execute(sa.select(outbox.c.state).where(outbox.c.id == delivery_id)).scalar()
     if state is None:
         raise NotFound(f"There is no delivery {delivery_id}.", fix="List them: screening-node deliveries list.")
-    raise IllegalTransition(f"Delivery {delivery_id} is {state}: only parked and pending ones can be sent again.")
+    raise IllegalTransition(f"Delivery {delivery_id} is {state}: {said}.")
 
 
 def release_owners(tx: sa.Connection, owner_prefix: str, now: dt.datetime) -> int:

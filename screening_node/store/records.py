@@ -41,6 +41,7 @@ class NewInstance:
     accession_number: str | None
     study_date: dt.date | None
     modality: str | None
+    scanner: str | None = None
 
 
 class Recorded(StrEnum):
@@ -49,6 +50,7 @@ class Recorded(StrEnum):
     STORED = "stored"
     DUPLICATE = "duplicate"  # the same UID with the same bytes: stored once, judged once
     CONFLICT = "conflict"  # the same UID with other bytes: nothing is written
+    CORRECTED = "corrected"  # the same film with another header (``corrections.py``)
 
 
 def record_instance(tx: sa.Connection, instance: NewInstance, *, priority: int = 0) -> Recorded:
@@ -113,6 +115,7 @@ def _exam_for(tx: sa.Connection, instance: NewInstance) -> int:
         study_instance_uid=instance.study_instance_uid,
         study_date=instance.study_date,
         modality=instance.modality,
+        scanner=instance.scanner,
         calling_ae=instance.calling_ae,
         complete=False,
         received_at=instance.received_at,
@@ -172,7 +175,8 @@ def patient_of(row: Any) -> Patient:
 class CurrentResult:
     """The result that stands for an exam now, with the decision that it led to.
 
-    ``requested_at`` is the stored time of the job that gave it.
+    ``requested_at`` is the stored time of the job that gave it; ``outdated``: the film came again since, with another
+    header, so that what was said was said of other data.
     """
 
     id: int
@@ -180,20 +184,22 @@ class CurrentResult:
     result: ScreeningResult
     alarm: AlarmDecision
     requested_at: dt.datetime
+    outdated: bool = False
 
     def says(self, result: ScreeningResult, alarm: AlarmDecision) -> bool:
         """Whether a new judgement says the same; then this result and its decision stand, and are no new revision.
 
         The step may differ: an alarm that this very result opened is one to update when it is judged again.
         """
-        return self.result.sha256 == result.sha256 and self.alarm.status == alarm.status
+        return not self.outdated and self.result.sha256 == result.sha256 and self.alarm.status == alarm.status
 
 
 def current_result(tx: sa.Connection, exam_id: int) -> CurrentResult | None:
     """The exam's current result, or None where it was never judged."""
     row = tx.execute(
-        sa.select(t.results, t.jobs.c.requested_at)
+        sa.select(t.results, t.jobs.c.requested_at, t.exams.c.corrected_at)
         .join(t.jobs, t.jobs.c.id == t.results.c.job_id)
+        .join(t.exams, t.exams.c.id == t.results.c.exam_id)
         .where(t.results.c.exam_id == exam_id, t.results.c.current)
     ).first()
     if row is None:
@@ -206,9 +212,10 @@ def current_result(tx: sa.Connection, exam_id: int) -> CurrentResult | None:
             step=AlarmStep(row.alarm_step),
             status=AlarmStatus(row.alarm_status),
             reason=row.alarm_reason,
-            alarm=row.alarm if row.alarm_step == AlarmStep.UPDATE else None,
+            alarm=row.alarm if row.alarm_step in (AlarmStep.UPDATE, AlarmStep.RETRACT) else None,
         ),
         requested_at=row.requested_at,
+        outdated=row.corrected_at is not None and row.corrected_at > row.created_at,
     )
 
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -18,6 +18,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from screening_node.errors import DiskFull, Misconfigured, ScreeningNodeError, StoreUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
 
 _READ_ONLY = "screening_node_read_only"
 #: Any number that no other program on the same PostgreSQL server uses: migrations of two hosts take turns.
@@ -80,6 +83,35 @@ class Store:
             raise Misconfigured(
                 "The database was made by a newer version of the node.",
                 fix="Install that version again, or name another database in [store] url.",
+            ) from error
+
+    @property
+    def announces(self) -> bool:
+        """Whether commits can wake others (``wakeups.py``): a server whose driver can listen."""
+        return self._file is None and self._engine.driver == "psycopg"
+
+    def connect_to_listen(self) -> psycopg.Connection:
+        """A connection outside the pool that commits each statement; the caller closes it. Raises StoreUnavailable.
+
+        A host that vanished without a word is noticed after half a minute.
+        """
+        import psycopg
+
+        arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
+        alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "connect_timeout": 10}
+        with self.translating():
+            return psycopg.connect(*arguments, **{**alive, **options}, autocommit=True)
+
+    @contextlib.contextmanager
+    def translating(self) -> Iterator[None]:
+        """Errors of a connection outside the pool into StoreUnavailable."""
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            raise StoreUnavailable(
+                "The database does not answer.", fix="Check [store] url and the database's own log."
             ) from error
 
     def close(self) -> None:

@@ -4,9 +4,13 @@ patients 1─* exams 1─* instances          what came in
                exams 1─* jobs             what is to be judged, once at a time
                exams 1─* results 1─* estimates   one of the results is current
 patients 1─* alarms                       results.alarm names the patient's alarm
-                    results 1─* outbox    what each destination is owed
+                    results 1─* outbox    what each destination is owed; notifications belong to no result
+notices                                   what has been told to people, so that it is told once
+gauges                                    what processes measure of themselves, for /metrics
+chores                                    what is done once a day over all hosts: the last day, and by whom
 audit                                     who did what; rows can only be added
 accounts 1─* sessions                     who may open the admin's page, and which browsers and programs are signed in
+accounts 1─1 identities                   of those that an OpenID provider vouches for: who they are there
 """
 
 from __future__ import annotations
@@ -50,9 +54,13 @@ exams = sa.Table(
     sa.Column("study_instance_uid", sa.Text, nullable=False),
     sa.Column("study_date", sa.Date),
     sa.Column("modality", sa.Text),
+    # Maker and model of what took the film.
+    sa.Column("scanner", sa.Text),
     sa.Column("calling_ae", sa.Text, nullable=False),
     sa.Column("complete", sa.Boolean, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
+    # When the film came again with another header, the last time.
+    sa.Column("corrected_at", UtcDateTime),
     sa.UniqueConstraint("pathway", "key"),
     sa.Index(None, "patient_key"),
     sa.Index(None, "received_at"),
@@ -73,6 +81,8 @@ instances = sa.Table(
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("calling_ae", sa.Text, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
+    # When the rule of retention took its bytes; None while they are there.
+    sa.Column("removed_at", UtcDateTime),
     sa.UniqueConstraint("sop_instance_uid"),
     sa.Index(None, "exam_id"),
     sa.Index(None, "path"),
@@ -131,6 +141,8 @@ alarms = sa.Table(
     sa.Column("outcome", sa.String(16)),
     sa.Column("dxa_date", sa.Date),
     sa.Column("dxa_t_score", sa.Float),
+    # How much of the newest film's estimate lies below a threshold (``ScreeningResult.confidence``).
+    sa.Column("confidence", sa.Float),
     sa.Index(None, "patient_key"),
     sa.Index(None, "state"),
     sa.Index(None, "opened_at"),
@@ -187,7 +199,8 @@ outbox = sa.Table(
     "outbox",
     metadata,
     sa.Column("id", RowId, primary_key=True),
-    sa.Column("result_id", sa.ForeignKey("results.id"), nullable=False),
+    # None for a notification.
+    sa.Column("result_id", sa.ForeignKey("results.id")),
     sa.Column("destination", sa.Text, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("sop_class_uid", sa.Text, nullable=False),
@@ -208,6 +221,49 @@ outbox = sa.Table(
     sa.Index(None, "delivered_at"),
     sa.Index(None, "result_id"),
     sa.Index(None, "path"),
+)
+
+#: Notices that stand: of something that is over there may be another one.
+STANDING_NOTICE = sa.text("ended_at IS NULL")
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    # "alarm", "dead-letter" or "trouble"; ``subject`` says which one, without naming a patient.
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("told_at", UtcDateTime, nullable=False),
+    # Of troubles only: when they were over.
+    sa.Column("ended_at", UtcDateTime),
+    sa.Index(
+        "uq_notices_standing",
+        "subject",
+        unique=True,
+        sqlite_where=STANDING_NOTICE,
+        postgresql_where=STANDING_NOTICE,
+    ),
+    sa.Index(None, "kind", "began_at"),
+    sa.Index(None, "kind", "told_at"),
+)
+
+gauges = sa.Table(
+    "gauges",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
+
+chores = sa.Table(
+    "chores",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 audit = sa.Table(
@@ -232,6 +288,15 @@ accounts = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("name"),
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.UniqueConstraint("issuer", "subject"),
 )
 
 sessions = sa.Table(

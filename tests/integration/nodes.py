@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from factory import make_dx
+from integration import peers
+from integration.modality import modality
 
 from screening_node.imaging.header import patient_of
 from screening_node.intake.scp import IntakeConfig, run_intake
+from screening_node.intake.statuses import IntakeStatus as Status
 from screening_node.pathways.registry import route
 from screening_node.store import tables
 from screening_node.store.archive import Archive
@@ -84,3 +88,18 @@ def running_intake(store: Store, archive: Archive, **settings: Any) -> Iterator[
         stop.set()
         thread.join(20)
         assert not thread.is_alive()
+
+
+def assert_serves(node: RunningIntake) -> None:
+    """A good film is taken."""
+    film = make_dx()
+    with modality(node.port) as sender:
+        assert sender.store_dataset(film) == Status.SUCCESS
+    assert film.SOPInstanceUID in node.kept()
+
+
+def assert_clean(node: RunningIntake) -> None:
+    """One job for each kept film, no half file, and no file that no row names."""
+    assert node.jobs() == len(node.kept())
+    peers.wait_until(lambda: node.spooled() == [])
+    assert sorted(node.archive.kept()) == sorted(row.path for row in node.rows(tables.instances))

@@ -31,6 +31,19 @@ def require(program: str, package: str) -> str:
     pytest.skip(message)
 
 
+def orthanc_plugin(library: str, package: str) -> Path:
+    """Where a plugin of Orthanc lies; what is missing is dealt with as in ``require``."""
+    found = sorted(Path("/usr").glob(f"lib/orthanc/{library}*")) + sorted(
+        Path("/usr/share/orthanc/plugins").glob(library)
+    )
+    if found:
+        return found[0]
+    message = f"{library} is missing: apt-get install {package}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
 def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on just now."""
     with socket.socket() as probe:
@@ -95,6 +108,13 @@ class Orthanc:
         """A resource as it comes."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=10) as response:
             return bytes(response.read())
+
+    def post(self, path: str, content: object) -> Any:
+        """Ask for something; its answer as JSON."""
+        data = json.dumps(content).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", data=data, method="POST")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.loads(response.read() or b"null")
 
     def instances(self) -> list[str]:
         """Orthanc's identifiers of everything it holds."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from screening_bench import Bench
+from scripted import THIN
 from unit.reporting import cases, trees
 from unit.reporting.companions import REPORTER
-from unit.test_screening import THIN, Bench
 
 from screening_node import assembly
 from screening_node.reporting import codes

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from screening_node.admin import actions, alert_log, exam_view
+from screening_node.admin import actions, alert_log, exam_view, export
 from screening_node.admin.access import Form, Number, Visitor, checked_form, reviewer, viewer
 from screening_node.admin.rendering import render
 from screening_node.admin.site import site_of
 from screening_node.domain.result import Category
 from screening_node.errors import ChangedMeanwhile, IllegalTransition, Permanent
-from screening_node.store.alarms import AlarmState, Outcome
+from screening_node.store.alarms import CLOSING_OUTCOMES, AlarmState, Outcome
+from screening_node.store.session import Store
 
 router = APIRouter()
 Looker = Annotated[Visitor, Depends(viewer)]
@@ -44,6 +47,7 @@ def _asked(request: Request) -> dict[str, Any]:
         "query": query,
         "page": alert_log.page(site_of(request).store, query),
         "states": tuple(AlarmState),
+        "endings": tuple(alert_log.Ending),
         "categories": tuple(Category),
         "modalities": alert_log.MODALITIES,
         "sorts": tuple(alert_log.Sort),
@@ -51,15 +55,28 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 @router.get("/alerts.csv")
-def export(request: Request, visitor: Reviewer) -> Response:
+def export_csv(request: Request, visitor: Reviewer) -> Response:
     """The log as a file; the audit says that it left the node before it does."""
+    lines = export.csv_lines(_exported(request, visitor))
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=_attached("csv"))
+
+
+@router.get("/alerts.xlsx")
+def export_xlsx(request: Request, visitor: Reviewer) -> Response:
+    """The same as a workbook."""
+    rows = _exported(request, visitor)
+    file = export.workbook(rows, limits_of_use=site_of(request).config.limits_of_use)
+    return StreamingResponse(export.pieces(file), media_type=export.XLSX, headers=_attached("xlsx"))
+
+
+def _exported(request: Request, visitor: Visitor) -> Iterator[dict[str, Any]]:
     store = site_of(request).store
-    query = alert_log.AlertQuery.parse(request.query_params)
-    found = alert_log.page(store, query, limit=None).rows
     actions.looked(store, "alerts", actor=visitor.name, action="alert.export")
-    name = f"alerts-{dt.date.today().isoformat()}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(actions.csv_text(found), media_type="text/csv; charset=utf-8", headers=headers)
+    return alert_log.every(store, alert_log.AlertQuery.parse(request.query_params))
+
+
+def _attached(ending: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="alerts-{dt.date.today().isoformat()}.{ending}"'}
 
 
 @router.get("/alerts/{number}")
@@ -68,24 +85,39 @@ def alert(request: Request, number: Number, visitor: Looker) -> HTMLResponse:
     site = site_of(request)
     exam = exam_view.exam_of_alert(site.store, number)
     actions.looked(site.store, f"alert {number}", actor=visitor.name)
-    return render(request, "exam.html", visitor, view=exam_view.view(site, exam), outcomes=tuple(Outcome))
+    return render(request, "exam.html", visitor, view=exam_view.view(site, exam), outcomes=CLOSING_OUTCOMES)
 
 
-@router.post("/alerts/acknowledge")
-def acknowledge_many(request: Request, visitor: Reviewer, form: CheckedForm) -> Response:
-    """Acknowledge the ticked ones; those that somebody changed meanwhile stay as they are, and it is said."""
+@router.post("/alerts/chosen")
+def many(request: Request, visitor: Reviewer, form: CheckedForm) -> Response:
+    """Do the same about the ticked ones; those that somebody changed meanwhile stay as they are, and it is said."""
+    done, act = _about_many(form, site_of(request).store, visitor.name)
     changed = False
     for value in form.fields.get("alert", []):
         number, _, version = value.partition("/")
-        if not (number.isdigit() and version.isdigit()):
+        if not (number.isascii() and number.isdigit() and version.isascii() and version.isdigit()):
             continue
         try:
-            actions.acknowledge(
-                site_of(request).store, int(number), actor=visitor.name, comment=None, version=int(version)
-            )
+            act(int(number), version=int(version))
         except (ChangedMeanwhile, IllegalTransition):
             changed = True
-    return RedirectResponse(f"/?done={'some-changed' if changed else 'acknowledged'}", status_code=303)
+    return RedirectResponse(f"/?done={'some-changed' if changed else done}", status_code=303)
+
+
+def _about_many(form: Form, store: Store, actor: str) -> tuple[str, Callable[..., None]]:
+    """What the form wants done about each alert, and what to say afterwards."""
+    do, text = form.text("do"), form.text("text")
+    if do == "acknowledge":
+        return "acknowledged", partial(actions.acknowledge, store, actor=actor, comment=text)
+    if do == "assign":
+        return "assigned", partial(actions.assign, store, actor=actor, to=text)
+    if text is None:
+        raise Permanent("Nothing was written.", fix="Write the comment, or the reason why they are dismissed.")
+    if do == "comment":
+        return "commented", partial(actions.comment, store, actor=actor, comment=text)
+    if do == "dismiss":
+        return "closed", partial(actions.close, store, actor=actor, comment=text, outcome=Outcome.DISMISSED)
+    raise Permanent("What is to be done is not said.", fix="Use the buttons below the table.")
 
 
 @router.post("/alerts/{number}/acknowledge")
@@ -131,6 +163,14 @@ def close(request: Request, number: Number, visitor: Reviewer, form: CheckedForm
     return _back(number, "closed")
 
 
+@router.post("/alerts/{number}/retract")
+def retract(request: Request, number: Number, visitor: Reviewer, form: CheckedForm) -> Response:
+    """It was wrong: the reports on its films are made anew, and say so."""
+    reason, version = form.text("reason"), _version(form)
+    actions.retract(site_of(request).store, number, actor=visitor.name, reason=reason, version=version)
+    return _back(number, "retracted")
+
+
 def _back(number: Number, done: str) -> Response:
     return RedirectResponse(f"/alerts/{number}?done={done}", status_code=303)
 
@@ -145,7 +185,7 @@ def _version(form: Form) -> int:
 
 def _outcome(form: Form) -> Outcome:
     value = form.text("outcome")
-    if value not in set(Outcome):
+    if value not in CLOSING_OUTCOMES:
         raise Permanent("How it ended is not said.", fix="Choose what DXA said, or dismissed with a reason.")
     return Outcome(value)
 

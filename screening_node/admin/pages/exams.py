@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
-from screening_node.admin import actions, exam_view, film_log
+from screening_node.admin import actions, exam_view, film_log, listings
 from screening_node.admin.access import Number, Visitor, viewer
 from screening_node.admin.rendering import render
 from screening_node.admin.site import site_of
-from screening_node.store.alarms import Outcome
+from screening_node.reporting.reading import read_report
+from screening_node.store.alarms import CLOSING_OUTCOMES
 
 _MEDIA_TYPES = {".dcm": "application/dicom", ".hl7": "application/hl7-v2", ".json": "application/fhir+json"}
 
@@ -34,7 +35,7 @@ def exam(request: Request, number: Number, visitor: Looker) -> HTMLResponse:
     site = site_of(request)
     view = exam_view.view(site, number)
     actions.looked(site.store, f"exam {number}", actor=visitor.name)
-    return render(request, "exam.html", visitor, view=view, outcomes=tuple(Outcome))
+    return render(request, "exam.html", visitor, view=view, outcomes=CLOSING_OUTCOMES)
 
 
 @router.get("/{number}/film.png")
@@ -54,3 +55,15 @@ def report(request: Request, number: Number, delivery: Number, visitor: Looker) 
     actions.looked(site.store, f"exam {number}", actor=visitor.name, action="report.download")
     headers = {"Content-Disposition": f'attachment; filename="{uid}{file.suffix}"'}
     return Response(file.read_bytes(), media_type=_MEDIA_TYPES[file.suffix], headers=headers)
+
+
+@router.get("/{number}/reports/{delivery}")
+def report_page(request: Request, number: Number, delivery: Number, visitor: Looker) -> HTMLResponse:
+    """A report with a content tree as people read it: what its bytes say."""
+    site = site_of(request)
+    path, _ = exam_view.report_file(site.store, number, delivery)
+    report = read_report(site.archive.existing(path))
+    exam = listings.exam(site.store, number)
+    actions.looked(site.store, f"exam {number}", actor=visitor.name, action="report.read")
+    owed = next(row for row in exam["deliveries"] if row["id"] == delivery)
+    return render(request, "report.html", visitor, exam=exam, report=report, delivery=owed)

@@ -30,10 +30,16 @@ def strip(request: Request, visitor: Looker) -> HTMLResponse:
 @router.get("/overview")
 def overview(request: Request, visitor: Looker) -> HTMLResponse:
     """The last days as charts, each with its table."""
-    found = last_days.look(site_of(request).store)
-    films = figures.bar_chart([(day.date.isoformat()[5:], day.films) for day in found.days])
-    alerts = figures.bar_chart([(day.date.isoformat()[5:], day.alerts) for day in found.days])
-    return render(request, "overview.html", visitor, overview=found, films=films, alerts=alerts)
+    site = site_of(request)
+    found = last_days.look(site.store)
+    days = [(day.date.isoformat()[5:], day) for day in found.days]
+    charts = {
+        "films": figures.bar_chart([(name, day.films) for name, day in days]),
+        "alerts": figures.bar_chart([(name, day.alerts) for name, day in days]),
+        "rate": figures.bar_chart([(name, day.rate or 0) for name, day in days]),
+        "scores": figures.distribution_chart(found.scores, site.config.validation),
+    }
+    return render(request, "overview.html", visitor, overview=found, charts=charts, validation=site.config.validation)
 
 
 @router.get("/audit")

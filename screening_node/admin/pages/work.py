@@ -23,7 +23,9 @@ _SHOWN = 20
 def work(request: Request, visitor: Looker) -> HTMLResponse:
     """All that is not done, by what it needs."""
     store = site_of(request).store
+    reason = film_log.FilmQuery.parse(request.query_params).reason
     queries = {state: film_log.FilmQuery(state=state) for state in ("failed", "running", "waiting")}
+    queries["refused"] = film_log.FilmQuery(state="refused", reason=reason)
     films = {state: film_log.page(store, query, _SHOWN) for state, query in queries.items()}
     return render(
         request,
@@ -34,6 +36,7 @@ def work(request: Request, visitor: Looker) -> HTMLResponse:
         parked=listings.deliveries(store, state="parked", limit=_SHOWN),
         pending=listings.deliveries(store, state="pending", limit=_SHOWN),
         refusals=overview.refusals(store),
+        reason=reason,
     )
 
 
@@ -63,6 +66,13 @@ def retry_delivery(request: Request, number: Number, visitor: Admin, form: Check
     """Send one report again at once."""
     actions.retry_delivery(site_of(request).store, number, actor=visitor.name)
     return _back(form, "/work", "retried")
+
+
+@router.post("/deliveries/{number}/cancel")
+def cancel_delivery(request: Request, number: Number, visitor: Admin, form: CheckedForm) -> Response:
+    """Give one report or notification up."""
+    actions.cancel_delivery(site_of(request).store, number, actor=visitor.name)
+    return _back(form, "/work", "cancelled")
 
 
 def _back(form: Form, otherwise: str, done: str) -> Response:

@@ -1,9 +1,38 @@
-// Two small things that need a script: zoom and pan of the film, and not refreshing a table while rows are chosen.
+// Small things that need a script: zoom and pan of the film, showing where a region lies, choosing all rows, and not
+// refreshing a table while rows are chosen.
 "use strict";
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.target.id === "rows" && event.target.querySelector("input:checked")) event.preventDefault();
+  if (event.target.id === "rows" && event.target.querySelector("input:checked, details[open]")) event.preventDefault();
 });
+const showAll = () => { for (const box of document.querySelectorAll("[data-all]")) box.hidden = false; };
+document.addEventListener("htmx:afterSwap", showAll);
+showAll();
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-all]")) return;
+  for (const box of event.target.closest("table").querySelectorAll("input[name=alert]")) box.checked = event.target.checked;
+});
+
+const regions = document.querySelectorAll("[data-region]");
+let pinned = null;
+const light = (name) => {
+  for (const part of regions) part.classList.toggle("lit", part.dataset.region === (name ?? pinned));
+};
+for (const part of regions) {
+  const name = part.dataset.region;
+  part.addEventListener("pointerenter", () => light(name));
+  part.addEventListener("pointerleave", () => light(null));
+  part.addEventListener("focusin", () => light(name));
+  part.addEventListener("focusout", () => light(null));
+}
+for (const button of document.querySelectorAll("button.region")) {
+  button.addEventListener("click", () => {
+    const name = button.closest("[data-region]").dataset.region;
+    pinned = pinned === name ? null : name;
+    for (const other of document.querySelectorAll("button.region")) other.ariaPressed = String(other.closest("[data-region]").dataset.region === pinned);
+    light(null);
+  });
+}
 
 const viewport = document.getElementById("viewport");
 if (viewport) {

@@ -16,6 +16,7 @@ from screening_node.laboratory.evaluation import (
     subgroups,
     tables,
     uncertainty,
+    worst,
 )
 from screening_node.laboratory.evaluation.drawing import Drawing
 from screening_node.laboratory.evaluation.study import VERTEBRAE, Study
@@ -118,7 +119,7 @@ def _uncertainty(study: Study, known: Study) -> Section:
 
 def _parts(study: Study, known: Study, error: dict[str, Floats]) -> Section:
     with_ages = bool(np.isfinite(study.ages).any()) and any(sex in ("F", "M") for sex in study.sexes)
-    made = (subgroups.subgroups(known, error),) if known.models else ()
+    made = (subgroups.subgroups(known, error), worst.table(known, error)) if known.models else ()
     if not with_ages or not known.models:
         return Section(key="parts", title="Parts of the cohort", tables=made)
     drawn = tuple(figures.errors_by_age(known, name, number) for number, name in enumerate(known.models, start=1))

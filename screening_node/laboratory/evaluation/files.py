@@ -15,6 +15,7 @@ from screening_node.laboratory.evaluation.table import Table
 from screening_node.laboratory.predictions import writing
 
 PAGE, DATA, TABLES = "evaluation.html", "evaluation.json", "tables"
+FORMAT = "screening-node evaluation 1"
 
 
 def write(folder: Path, about: About, contents: Contents) -> Path:
@@ -33,7 +34,7 @@ def write(folder: Path, about: About, contents: Contents) -> Path:
 def to_dict(about: About, contents: Contents) -> Mapping[str, Any]:
     """The evaluation, ready for JSON; shares are between 0 and 1, None stands for what is not defined."""
     return {
-        "format": "screening-node evaluation 1",
+        "format": FORMAT,
         "software": __version__,
         "title": about.title,
         "limits_of_use": [*about.limits, NEVER_RULES_OUT],

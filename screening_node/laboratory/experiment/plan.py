@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from screening_node.errors import Misconfigured
-from screening_node.laboratory.config import InputsConfig, Reader, StageConfig, check_inputs, check_stage
+from screening_node.laboratory.config import InputsConfig, StageConfig, check_inputs, check_stage
+from screening_node.laboratory.toml_reader import Reader
 from screening_node.pathways.chest_film.architecture import EstimatorArchitecture
 
 #: Parts of the data; each is a phantom cohort of its own.
@@ -68,13 +68,8 @@ class Plan:
 
 def load_plan(path: Path) -> Plan:
     """Read and check an experiment; Misconfigured names file and key."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Misconfigured(
-            f"The experiment {path} cannot be read: {error}.", fix="Name a TOML file as in config/experiments."
-        ) from error
     reader = Reader(path)
+    data = reader.read("experiment", "config/experiments")
     reader.only(data, "", _TOP)
     cohorts = reader.table(data, "cohorts")
     reader.only(cohorts, "cohorts", {"size", *_PARTS})

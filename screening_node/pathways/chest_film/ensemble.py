@@ -45,7 +45,7 @@ def calibrate(
         bmd, sd = calibration.apply(estimate.vertebra, estimate.bmd, estimate.sd, scanner)
         if not _possible(bmd):
             return _implausible(estimate.vertebra)
-        answers.append(BmdEstimate(vertebra=estimate.vertebra, bmd=bmd, sd=sd))
+        answers.append(BmdEstimate(vertebra=estimate.vertebra, bmd=bmd, sd=sd, calibrated=True))
     return tuple(answers)
 
 

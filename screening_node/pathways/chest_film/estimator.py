@@ -19,13 +19,24 @@ from screening_node.pathways.chest_film.regions import input_names
 
 
 class EstimatorOutput(NamedTuple):
-    """Estimates in g/cm2: ``global_bmd`` (B, V), the answer; ``local_bmd`` (B, P, V), for the training loss only.
+    """Estimates in g/cm2: ``global_bmd`` (B, V), the answer; ``local_bmd`` (B, P, V), for the training loss and people.
 
     P: for n inputs n + 1 (the bmd token first) in the attentive model, n in plain concatenation, 0 in the baseline.
     """
 
     global_bmd: Tensor
     local_bmd: Tensor
+
+
+class Explained(NamedTuple):
+    """An answer and what led to it: ``local_bmd`` (B, N, V) g/cm2 and ``attention`` (B, N) for the inputs alone.
+
+    Without the bmd token, so that the shares of attention sum to less than 1. N is 0 where there is no such thing.
+    """
+
+    global_bmd: Tensor
+    local_bmd: Tensor
+    attention: Tensor
 
 
 class _Estimator(nn.Module):
@@ -54,6 +65,11 @@ class _Estimator(nn.Module):
         used = crops if len(self.inputs) == self.given else crops[:, self.inputs]
         pooled: Tensor = self.backbone(used.flatten(0, 1))
         return pooled.reshape(len(used), len(self.inputs), self.width)
+
+    def explained(self, crops: Tensor) -> Explained:
+        """The same answer, with what each input's regressor says."""
+        output: EstimatorOutput = self(crops)
+        return Explained(output.global_bmd, output.local_bmd, output.global_bmd.new_zeros(len(crops), 0))
 
     def in_grams(self, standardised: Tensor) -> Tensor:
         """Standardised (..., V) -> g/cm2."""
@@ -90,7 +106,16 @@ class Attentive(_Estimator):
 
     def forward(self, crops: Tensor) -> EstimatorOutput:
         """Global and local estimates."""
-        adjusted = self.encoder(self.embedding(self.features(crops)))  # (B, N + 1, D)
+        return self._answer(self.embedding(self.features(crops)))
+
+    def explained(self, crops: Tensor) -> Explained:
+        """The same answer, with what each input's regressor says and how much it is attended to."""
+        tokens = self.embedding(self.features(crops))
+        output = self._answer(tokens)
+        return Explained(output.global_bmd, output.local_bmd[:, 1:], self.encoder.received(tokens)[:, 1:].float())
+
+    def _answer(self, tokens: Tensor) -> EstimatorOutput:
+        adjusted = self.encoder(tokens)  # (B, N + 1, D)
         local = _each(self.local_regressors, adjusted)
         return EstimatorOutput(self.in_grams(self.global_regressor(adjusted.mean(dim=1))), self.in_grams(local))
 
@@ -125,6 +150,12 @@ class Baseline(_Estimator):
         """The global estimate; no local ones."""
         answer = self.in_grams(self.global_regressor(self.features(crops)[:, 0]))
         return EstimatorOutput(answer, answer.new_zeros(len(answer), 0, answer.shape[-1]))
+
+
+def explained(network: nn.Module, crops: Tensor) -> Explained:
+    """An estimator's answer to crops (B, all inputs, C, S, S), and what led to it."""
+    assert isinstance(network, _Estimator)
+    return network.explained(crops)
 
 
 def build_estimator(architecture: EstimatorArchitecture) -> nn.Module:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +20,13 @@ from screening_node.domain.result import (
     LANDMARK_NAMES,
     BmdEstimate,
     Estimate,
+    Explanation,
+    GateCheck,
     Landmark,
     ModelIdentity,
     Refusal,
     RefusalCode,
+    RegionAnswer,
     Roi,
 )
 from screening_node.errors import BundleInvalid, UnreadableObject, UnreadablePixels
@@ -33,11 +36,11 @@ from screening_node.imaging.pixels import decode, read
 from screening_node.imaging.pyramid import Pyramid, build_pyramid
 from screening_node.networks.normalise import normalise
 from screening_node.pathways import registry
-from screening_node.pathways.chest_film import gate, regions
+from screening_node.pathways.chest_film import explanation, gate, regions
 from screening_node.pathways.chest_film.admission import AdmissionRules, admit
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture, EstimatorArchitecture
 from screening_node.pathways.chest_film.ensemble import calibrate, combine
-from screening_node.pathways.chest_film.estimator import EstimatorOutput, build_estimator
+from screening_node.pathways.chest_film.estimator import Explained, build_estimator, explained
 from screening_node.pathways.chest_film.landmarks import PixelTransform, build_detector, view_inputs, views_of
 from screening_node.pathways.chest_film.sampling import sample
 from screening_node.pathways.weights import Bundle, Network, load_bundle
@@ -187,15 +190,18 @@ class ChestFilmPathway:
         seen: list[list[Points]] = [[] for _ in batch]
         for index, detector in enumerate(self._detectors):
             inputs = torch.from_numpy(np.concatenate([film.inputs[index] for film in batch]))
-            answers = iter(self._run(detector.module, inputs).numpy())
+            (last,) = self._run(lambda views, detect=detector.module: detect(views)[-1:], inputs)
+            answers = iter(last.numpy())
             for film, points in zip(batch, seen, strict=True):
                 points.extend(view.to_pixels(next(answers)) for view in film.views)
         return [np.stack(points) for points in seen]
 
     def _gated(self, film: PreparedFilm, every: Points) -> _Located | Refusal:
         points: Points = every.mean(axis=0).round(_POINT_DECIMALS)
-        refusal = gate.judge(gate.measure(film.pyramid, film.spacing_mm, points, every), self._limits)
-        return _Located(film=film, points=points) if refusal is None else _with_landmarks(refusal, points)
+        found = gate.measure(film.pyramid, film.spacing_mm, points, every)
+        located = _Located(film=film, points=points, checks=explanation.checks(found, self._limits))
+        refusal = gate.judge(found, self._limits)
+        return located if refusal is None else located.refused(refusal)
 
     def _estimates(self, located: Sequence[_Located]) -> list[Estimate | Refusal]:
         if not located:
@@ -207,36 +213,56 @@ class ChestFilmPathway:
         answers = [self._answers(member, crops[member.cut]) for member in self._members]
         return [self._combined(film, [own[index] for own in answers]) for index, film in enumerate(located)]
 
-    def _answers(self, member: _Member, crops: Tensor) -> list[dict[str, float]]:
-        """One member's g/cm2 by vertebra for each film; crops (n, inputs, S, S)."""
+    def _answers(self, member: _Member, crops: Tensor) -> list[_Answer]:
+        """What one member says of each film; crops (n, inputs, S, S)."""
         how = member.architecture
-        answers = self._run(member.module, normalise(crops, how.normalisation))
-        return [dict(zip(how.vertebrae, answer, strict=True)) for answer in answers.tolist()]
+        said = Explained(*self._run(lambda chunk: explained(member.module, chunk), normalise(crops, how.normalisation)))
+        answers = (dict(zip(how.vertebrae, answer, strict=True)) for answer in said.global_bmd.tolist())
+        return list(map(_Answer, answers, explanation.member_regions(how, said)))
 
-    def _combined(self, film: _Located, answers: Sequence[dict[str, float]]) -> Estimate | Refusal:
-        bmd = combine(answers, self._card.residual_sd, self._card.disagreement_limit)
+    def _combined(self, film: _Located, answers: Sequence[_Answer]) -> Estimate | Refusal:
+        told = explanation.combined([answer.regions for answer in answers])
+        bmd = combine([answer.bmd for answer in answers], self._card.residual_sd, self._card.disagreement_limit)
         if self._card.calibration is not None and not isinstance(bmd, Refusal):
             bmd = calibrate(bmd, self._card.calibration, film.film.scanner)
         if isinstance(bmd, Refusal):
-            return _with_landmarks(bmd, film.points)
-        return Estimate(bmd=_rounded(bmd), landmarks=_named(film.points), rois=film.outlines())
+            return film.refused(bmd, told)
+        return Estimate(
+            bmd=_rounded(bmd),
+            landmarks=_named(film.points),
+            rois=film.outlines(),
+            explanation=Explanation(regions=told, checks=film.checks),
+        )
 
-    def _run(self, module: nn.Module, inputs: Tensor) -> Tensor:
-        """A network over (n, ...) inputs in padded chunks of a fixed size; its final answers on the CPU."""
+    def _run(self, network: Callable[[Tensor], Sequence[Tensor]], inputs: Tensor) -> tuple[Tensor, ...]:
+        """A network over (n, ...) inputs in padded chunks of a fixed size; each of its answers (n, ...) on the CPU."""
         size = _CHUNK.get(self._device.type, 1)
         answers = []
         for chunk in torch.split(inputs, size):
             padded = torch.cat([chunk, chunk.new_zeros(size - len(chunk), *chunk.shape[1:])])
-            answers.append(_final(module(padded.to(self._device)))[: len(chunk)].float().cpu())
-        return torch.cat(answers)
+            answers.append([part[: len(chunk)].float().cpu() for part in network(padded.to(self._device))])
+        return tuple(torch.cat(parts) for parts in zip(*answers, strict=True))
+
+
+class _Answer(NamedTuple):
+    """What one member says of a film: g/cm2 by vertebra, and what led to it."""
+
+    bmd: dict[str, float]
+    regions: tuple[RegionAnswer, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Located:
-    """A film that the gate let through, and its landmarks (16, 2) in stored pixels."""
+    """A film with its landmarks (16, 2) in stored pixels, and what the gate measured of it."""
 
     film: PreparedFilm
     points: Points
+    checks: tuple[GateCheck, ...] = ()
+
+    def refused(self, refusal: Refusal, regions: tuple[RegionAnswer, ...] = ()) -> Refusal:
+        """A refusal with all that is known of the film."""
+        told = Explanation(regions=regions, checks=self.checks)
+        return replace(refusal, landmarks=_named(self.points), explanation=told)
 
     def crops(self, cut: _Cut) -> NDArray[np.float32]:
         """(inputs, S, S) grey values from the full-resolution film."""
@@ -253,11 +279,6 @@ class _Located:
             )
             for roi in regions.place(self.points, self.film.spacing_mm)
         )
-
-
-def _final(output: list[Tensor] | EstimatorOutput) -> Tensor:
-    """The answer among a network's outputs: the global estimate, or the last stage's landmarks."""
-    return output.global_bmd if isinstance(output, EstimatorOutput) else output[-1]
 
 
 def _detector(bundle: Bundle, network: Network, device: torch.device) -> _Detector:
@@ -298,10 +319,6 @@ def _identity(
     )
 
 
-def _with_landmarks(refusal: Refusal, points: Points) -> Refusal:
-    return Refusal(code=refusal.code, text=refusal.text, landmarks=_named(points))
-
-
 def _named(points: Points) -> tuple[Landmark, ...]:
     return tuple(
         Landmark(name=name, x=float(x), y=float(y)) for name, (x, y) in zip(LANDMARK_NAMES, points, strict=True)
@@ -314,6 +331,7 @@ def _rounded(bmd: Sequence[BmdEstimate]) -> tuple[BmdEstimate, ...]:
             vertebra=estimate.vertebra,
             bmd=round(estimate.bmd, _BMD_DECIMALS),
             sd=round(estimate.sd, _BMD_DECIMALS),
+            calibrated=estimate.calibrated,
         )
         for estimate in bmd
     )

@@ -144,7 +144,7 @@ def test_export_to_json_is_the_listing(store: Store, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == listings.alerts(store, state="open")
 
 
-@pytest.mark.parametrize("name", ["alerts.xlsx", "absent/alerts.csv"])
+@pytest.mark.parametrize("name", ["alerts.pdf", "absent/alerts.csv"])
 def test_an_export_that_cannot_be_is_said(store: Store, tmp_path: Path, name: str) -> None:
     with pytest.raises(Permanent):
         actions.export_alerts(store, tmp_path / name, state=None, actor="mia")

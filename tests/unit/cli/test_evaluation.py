@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 
 from screening_node.cli import app
 from screening_node.errors import Misconfigured
+from screening_node.pathways.weights import load_bundle
 
 DRAWN = ["--films", "3", "--size", "512", "--processes", "1"]
 
@@ -22,6 +23,7 @@ def test_unseen_films_are_drawn_and_kept_as_a_cohort(site: Path, tmp_path: Path)
     told = json.loads(done.stdout)
     assert told == json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert told["facts"]["Films"] == "3"
+    assert load_bundle(site.parent / "bundle").card.weights_sha256.startswith(told["facts"]["Weights (SHA-256)"])
     overview = told["tables"]["overview"]["rows"]
     assert [row["model"] for row in overview] == ["tiny 0", "tiny 0, true landmarks"]
     assert {row["films"] for row in overview} == {3}

@@ -1,6 +1,7 @@
 """The patient-level alarm: thresholds by vertebra, the window, and what the site already knows."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from screening_node.domain.alarm import (
     PatientFacts,
     ThresholdSet,
     add_months,
+    confidence,
     decide,
     findings,
     within,
@@ -51,6 +53,25 @@ def test_each_vertebra_has_its_own_threshold_and_equal_is_not_below() -> None:
     assert crossings(-2.2, -2.1, -2.0, -1.9) == [False] * 4
     assert crossings(-2.201, -2.101, -2.001, -1.901) == [True] * 4
     assert crossings(-2.15, -2.15, -1.95, -1.95) == [False, True, False, True]
+
+
+def sure(*t_scores: float, sd: float = 0.1, reference: ReferenceTable = UNIT) -> float | None:
+    estimates = [BmdEstimate(vertebra=v, bmd=t, sd=sd) for v, t in zip(Vertebra, t_scores, strict=False)]
+    found = findings(estimates, sex=None, reference=UNIT, thresholds=FLEX)
+    return confidence(found, sex=None, reference=reference)
+
+
+def test_confidence_tells_a_clear_crossing_from_a_narrow_one() -> None:
+    assert sure(-2.2) == pytest.approx(0.5), "on the threshold"
+    assert sure(-2.3) == pytest.approx(0.8413, abs=1e-4), "one SD below"
+    assert sure(-2.3, sd=0.2) == pytest.approx(0.6915, abs=1e-4), "half an SD below"
+    assert sure(-1.0, -2.3, 0.0, 0.0) == pytest.approx(0.9772, abs=1e-4), "the clearest of the vertebrae"
+
+
+def test_confidence_is_unknown_where_it_cannot_be_said() -> None:
+    assert sure(-2.3, sd=0.0) is None
+    women = ReferenceRow(sex="F", vertebra="any", mean=0.0, sd=1.0)
+    assert sure(-2.3, reference=replace(UNIT, rows=(women,))) is None
 
 
 def test_first_crossing_film_opens_an_alarm() -> None:

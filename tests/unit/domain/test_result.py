@@ -8,10 +8,13 @@ from screening_node.domain.result import (
     LANDMARK_NAMES,
     ROI_NAMES,
     Category,
+    Explanation,
+    GateCheck,
     Landmark,
     ModelIdentity,
     Refusal,
     RefusalCode,
+    RegionAnswer,
     Roi,
     ScreeningResult,
     Vertebra,
@@ -75,3 +78,41 @@ def test_a_patient_never_shows_in_a_repr() -> None:
     patient = Patient(patient_id="P123", issuer=None, name="Doe^Jane", birth_date=None, sex="F", age=60)
     assert "P123" not in repr(patient)
     assert "Doe" not in f"{patient}"
+
+
+EXPLAINED = dataclasses.replace(
+    JUDGED,
+    confidence=0.91,
+    explanation=Explanation(
+        regions=(RegionAnswer(name="lumbar", bmd={"L1": 0.72}, attention=0.25),),
+        checks=(GateCheck(name="tilt", value=3.5, most=20.0),),
+    ),
+)
+
+
+def test_what_explains_a_result_is_kept_and_says_nothing_new() -> None:
+    back = ScreeningResult.from_dict(json.loads(json.dumps(EXPLAINED.to_dict())))
+    assert back.to_dict() == EXPLAINED.to_dict()
+    assert back.explanation == EXPLAINED.explanation
+    assert back.sha256 == JUDGED.sha256, "a report on it would be another one"
+
+
+def test_a_refusal_keeps_what_the_gate_measured() -> None:
+    checks = Explanation(checks=(GateCheck(name="tilt", value=31.0, most=20.0),))
+    refusal = dataclasses.replace(REFUSED.refusal, explanation=checks)
+    refused = dataclasses.replace(REFUSED, refusal=refusal, explanation=checks)
+    assert "explanation" not in refused.to_dict()["refusal"]
+    assert ScreeningResult.from_dict(refused.to_dict()).explanation == checks
+    assert refused.sha256 == REFUSED.sha256
+
+
+def test_results_of_earlier_versions_have_no_explanation() -> None:
+    old = JUDGED.to_dict()
+    del old["explanation"], old["confidence"]
+    assert ScreeningResult.from_dict(old) == ScreeningResult.from_dict(JUDGED.to_dict())
+
+
+def test_a_check_passes_within_its_limits() -> None:
+    assert GateCheck(name="tilt", value=20.0, most=20.0).passed
+    assert not GateCheck(name="tilt", value=20.1, most=20.0).passed
+    assert not GateCheck(name="width_ratio", value=0.69, least=0.7, most=1.6).passed

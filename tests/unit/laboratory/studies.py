@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from builders import a_reference
 
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.result import LANDMARK_NAMES, Vertebra
-from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.laboratory.evaluation.study import Study
 from screening_node.laboratory.folder import Cohort, CohortFilm
 from screening_node.laboratory.predictions import Predictions
@@ -20,15 +20,7 @@ from screening_node.laboratory.predictions import Predictions
 Floats = npt.NDArray[np.float64]
 
 #: T = (BMD - 1) / 0.1: T -2.5 is 0.75 g/cm2.
-REFERENCE = ReferenceTable(
-    name="test",
-    version="1",
-    title="",
-    maker="",
-    population="",
-    source="",
-    rows=(ReferenceRow(sex="any", vertebra="any", mean=1.0, sd=0.1),),
-)
+REFERENCE = a_reference()
 FLEX = ThresholdSet(name="flex", source="", by_vertebra=dict(zip(Vertebra, (-2.2, -2.1, -2.0, -1.9), strict=True)))
 POINTS = np.stack([np.arange(16.0) * 10, np.arange(16.0) * 7 + 5], axis=1)
 

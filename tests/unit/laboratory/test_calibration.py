@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from builders import a_reference
 from pathways.networks_for_tests import make_bundle
 
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.result import Vertebra
-from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.errors import Misconfigured
 from screening_node.laboratory import calibrated_bundle
 from screening_node.laboratory.calibrated_bundle import Order, calibrate_bundle, table
@@ -37,15 +37,7 @@ from screening_node.pathways.weights import CARD, load_bundle, write_card
 from screening_node.settings import load_threshold_set
 
 Floats = npt.NDArray[np.float64]
-REFERENCE = ReferenceTable(
-    name="test",
-    version="1",
-    title="",
-    maker="",
-    population="",
-    source="",
-    rows=(ReferenceRow(sex="any", vertebra="any", mean=1.1, sd=0.11),),
-)
+REFERENCE = a_reference(("any", "any", 1.1, 0.11))
 BEFORE = ThresholdSet(name="before", source="", by_vertebra=dict.fromkeys(Vertebra, -2.0))
 NINETY = Wanted(kind=SENSITIVITY, value=0.9)
 #: How far the estimates are off: estimate = (truth - INTERCEPT) / SLOPE + noise, and they think their SD is SAID.

@@ -97,6 +97,7 @@ def test_the_tables_and_figures_of_the_papers_are_all_there(usual_contents: Cont
         "coverage",
         "calibration",
         "subgroups",
+        "worst-films",
         "figure-4",
         "figure-8",
         "dxa-between",

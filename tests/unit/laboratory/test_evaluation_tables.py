@@ -10,7 +10,15 @@ from sklearn.metrics import roc_auc_score
 
 from screening_node.domain.tscore import ReferenceRow
 from screening_node.errors import Misconfigured
-from screening_node.laboratory.evaluation import comparison, landmarks, population, subgroups, tables, uncertainty
+from screening_node.laboratory.evaluation import (
+    comparison,
+    landmarks,
+    population,
+    subgroups,
+    tables,
+    uncertainty,
+    worst,
+)
 from screening_node.laboratory.evaluation.table import Column, Row, Table
 
 NAN = np.nan
@@ -143,6 +151,27 @@ def test_subgroups_by_scanner_and_landmark_error() -> None:
     assert row_of(table, by="scanner", group="A")["films"] == 15
     assert row_of(table, by="landmark error", group="0 to 3 mm")["films"] == 20
     assert row_of(table, by="landmark error", group="3 to 6 mm")["films"] == 9
+
+
+def worst_of(generator: str | None) -> tuple[Row, ...]:
+    truth = np.full((4, 4), 1.0)
+    truth[2, 3] = NAN  # not measured: out of that film's means
+    of = cohort([film(n, truth[n], findings=("effusion",) if n == 2 else ()) for n in range(4)], generator=generator)
+    estimate = truth + np.array([[0.01], [-0.02], [-0.3], [0.1]])
+    estimate[0] = NAN  # refused: no error
+    return worst.table(study(of, answers(of, estimate)), {"one": np.array([1.0, 2.0, NAN, 4.0])}).rows
+
+
+def test_the_worst_films_come_first_with_what_they_show() -> None:
+    first, second, third = worst_of("anatomical")
+    assert (first["film"], first["error"], first["dxa"], first["estimate"]) == ("films/2.dcm", -0.3, 1.0, 0.7)
+    assert (first["shows"], first["landmark_mm"]) == ("effusion", None)
+    assert (second["film"], second["error"], second["landmark_mm"]) == ("films/3.dcm", 0.1, 4.0)
+    assert third["film"] == "films/1.dcm"
+
+
+def test_films_of_a_hospital_go_by_their_row() -> None:
+    assert [row["film"] for row in worst_of(None)] == ["row 4", "row 5", "row 3"]
 
 
 def test_models_are_compared_over_the_films_that_both_judged() -> None:

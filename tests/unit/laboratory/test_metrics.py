@@ -1,18 +1,10 @@
 import numpy as np
 import pytest
+from builders import a_reference
 
-from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.laboratory import metrics
 
-REFERENCE = ReferenceTable(
-    name="test",
-    version="1",
-    title="",
-    maker="",
-    population="",
-    source="",
-    rows=(ReferenceRow(sex="any", vertebra="any", mean=1.0, sd=0.1),),
-)
+REFERENCE = a_reference()
 
 
 def test_agreement_of_a_shifted_estimate() -> None:
@@ -103,12 +95,7 @@ def test_conformal_rank_by_hand() -> None:
 
 
 def test_t_scores_know_the_patients_they_cannot_place() -> None:
-    women = ReferenceTable(
-        **{
-            **{key: getattr(REFERENCE, key) for key in REFERENCE.__dataclass_fields__},
-            "rows": (ReferenceRow(sex="F", vertebra="any", mean=1.0, sd=0.1),),
-        }
-    )
+    women = a_reference(("F", "any", 1.0, 0.1))
     found = metrics.t_scores(np.full((3, 4), 0.8), women, ["F", "M", None])
     assert found[0] == pytest.approx(np.full(4, -2.0))
     assert np.isnan(found[1:]).all()

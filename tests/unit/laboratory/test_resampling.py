@@ -47,6 +47,20 @@ def test_every_replicate_is_the_figure_of_its_films() -> None:
             assert found["specificity"][number, column] == pytest.approx(plain_detection.specificity)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_resample_of_one_film_again_and_again_has_no_r(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, estimate = rng.normal(1.0, 0.15, (3, 4)), 0.9 + rng.normal(0, 1e-4, (3, 4))
+    draws = Draws.of(["a", "b", "c"], 200)
+    found = resampling.agreement_replicates(truth, estimate, truth <= 0.75, draws)
+    single = (draws.times > 0).sum(axis=1) == 1
+    assert single.any()
+    for name in ("r", "r2", "slope", "intercept"):
+        assert np.isnan(found[name][single]).all()
+        assert np.isfinite(found[name][~single]).all()
+    assert np.abs(found["r"][~single]).max() <= 1.0
+
+
 def test_the_interval_of_r_is_that_of_fisher() -> None:
     rng = np.random.default_rng(8)
     truth = rng.normal(1.0, 0.15, (1500, 1))

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from screening_node.networks.normalise import Normalisation
+from screening_node.networks.transformer import SelfAttention
 from screening_node.pathways.chest_film.architecture import PAPER_ESTIMATOR
-from screening_node.pathways.chest_film.estimator import EstimatorOutput, build_estimator
+from screening_node.pathways.chest_film.estimator import EstimatorOutput, build_estimator, explained
 from screening_node.pathways.chest_film.regions import input_names
 from screening_node.pathways.chest_film.training import estimator_loss
 
@@ -147,3 +148,31 @@ def test_it_learns_a_brightness_from_a_handful_of_crops() -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+@pytest.mark.parametrize(("kind", "layout", "only"), VARIANTS)
+def test_an_explained_answer_is_the_same_answer(kind: str, layout: str, only: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    network = build_estimator(replace(ESTIMATOR, kind=kind, layout=layout, only=only, layers=2)).eval()
+    crops = torch.rand(2, COUNTS[layout], 1, 16, 16)
+    with torch.inference_mode():
+        output, told = network(crops), explained(network, crops)
+    used = len(only) or COUNTS[layout]
+    assert torch.equal(told.global_bmd, output.global_bmd)
+    assert told.local_bmd.shape[:2] == (2, 0 if kind == "baseline" else used)
+    assert torch.equal(told.local_bmd, output.local_bmd[:, output.local_bmd.shape[1] - told.local_bmd.shape[1] :])
+    assert told.attention.shape == (2, used if kind == "attentive" else 0)
+
+
+def test_attention_is_that_of_the_encoder() -> None:
+    """An input whose key answers every query gets it all."""
+    torch.manual_seed(0)
+    attention = SelfAttention(width=4, heads=1, head_width=4)
+    with torch.no_grad():
+        attention.qkv.weight.zero_()
+        attention.qkv.weight[:4] = 50 * torch.eye(4)  # queries
+        attention.qkv.weight[4:8] = 50 * torch.eye(4)  # keys
+    tokens = torch.tensor([[[1.0, 0, 0, 0], [3.0, 0, 0, 0], [0, 1.0, 0, 0]]])
+    shares = attention.received(tokens)[0]
+    assert shares.sum().item() == pytest.approx(1.0)
+    assert shares.tolist() == pytest.approx([0.0, 2 / 3, 1 / 3], abs=1e-6)

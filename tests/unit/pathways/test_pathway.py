@@ -189,3 +189,38 @@ def test_a_bundle_that_does_not_fit_is_refused(tmp_path: Path, old: str, new: st
     (tmp_path / CARD).write_text(text.replace(old, new, 1))
     with pytest.raises(BundleInvalid, match=says):
         load(tmp_path)
+
+
+def test_what_led_to_an_answer_is_told(pathway: ChestFilmPathway, exams: list[ExamFiles]) -> None:
+    (estimate,) = pathway.judge([prepared(pathway, exams[0])])
+    assert isinstance(estimate, Estimate)
+    told = estimate.explanation
+    assert tuple(region.name for region in told.regions) == (*ROI_NAMES, regions.WHOLE)
+    assert all(sorted(region.bmd) == list(Vertebra) for region in told.regions)
+    shares = [region.attention for region in told.regions]
+    assert all(share is not None and share > 0 for share in shares)
+    assert 0.5 < sum(share or 0 for share in shares) < 1, "the token has the rest"
+    assert {"tilt", "lung_contrast", "unsteadiness"} <= {check.name for check in told.checks}
+
+
+def test_a_refusal_tells_which_number_is_out_of_its_limits(folder: Path, exams: list[ExamFiles]) -> None:
+    make_bundle(folder / "strict", gate=OPEN_GATE | {"least_lung_contrast": 99.0})
+    pathway = load(folder / "strict")
+    (answer,) = pathway.judge([prepared(pathway, exams[0])])
+    assert isinstance(answer, Refusal)
+    assert [check.name for check in answer.explanation.checks if not check.passed] == ["lung_contrast"]
+    assert answer.explanation.regions == ()
+
+
+def test_members_of_several_layouts_are_told_together(folder: Path, exams: list[ExamFiles]) -> None:
+    members = [replace(ESTIMATOR, layout="rois-7"), replace(ESTIMATOR, kind="concatenated"),
+               replace(ESTIMATOR, kind="baseline", layout="whole", vertebrae=("L1",))]  # fmt: skip
+    make_bundle(folder / "told", architectures=members, gate=OPEN_GATE)
+    pathway = load(folder / "told")
+    (estimate,) = pathway.judge([prepared(pathway, exams[0])])
+    assert isinstance(estimate, Estimate)
+    told = {region.name: region for region in estimate.explanation.regions}
+    assert set(told) == {*regions.input_names("rois-7"), *ROI_NAMES, regions.WHOLE}
+    assert told["left_clavicle"].attention is not None
+    assert told["left_rib_cage_1"].attention is None, "nothing attends in a plain concatenation"
+    assert set(told["left_rib_cage_1"].bmd) == set(Vertebra)

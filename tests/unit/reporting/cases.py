@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep
+from screening_node.domain.alarm import RETRACTED_BY_A_PERSON, AlarmDecision, AlarmStatus, AlarmStep, after
 from screening_node.domain.result import (
     LANDMARK_NAMES,
     ROI_NAMES,
@@ -64,6 +64,11 @@ NOT_RAISED = AlarmDecision(
     step=AlarmStep.NONE, status=AlarmStatus.NOT_RAISED, reason="No vertebra is below its threshold."
 )
 NOT_EVALUATED = AlarmDecision(step=AlarmStep.NONE, status=AlarmStatus.NOT_EVALUATED, reason="The film was not judged.")
+GIVEN = "A metal marker lay on the clavicle."
+RETRACTED = AlarmDecision(
+    step=AlarmStep.RETRACT, status=AlarmStatus.RETRACTED, reason=f"{RETRACTED_BY_A_PERSON} {GIVEN}", alarm=1
+)
+CORRECTED = after(AlarmStatus.RAISED, RAISED, corrected=True)
 
 
 def result(t_scores: tuple[float, ...] = (-2.5, -2.61, -1.2, -0.4), *, geometry: bool = True) -> ScreeningResult:
@@ -97,6 +102,12 @@ def result(t_scores: tuple[float, ...] = (-2.5, -2.61, -1.2, -0.4), *, geometry:
 def normal() -> ScreeningResult:
     """A judged film on which nothing lies below its threshold."""
     return replace(result((-0.3, -0.2, -0.1, 0.4)), category=Category.NORMAL)
+
+
+def calibrated() -> ScreeningResult:
+    """A judged film by weights whose intervals were set right on a validation cohort."""
+    judged = result()
+    return replace(judged, findings=tuple(replace(finding, calibrated=True) for finding in judged.findings))
 
 
 def refused(code: RefusalCode) -> ScreeningResult:

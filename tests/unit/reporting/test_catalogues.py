@@ -13,7 +13,16 @@ from types import ModuleType
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep, KnownAlarm, PatientFacts, after, decide
+from screening_node.domain.alarm import (
+    AlarmDecision,
+    AlarmStatus,
+    AlarmStep,
+    KnownAlarm,
+    PatientFacts,
+    Retraction,
+    after,
+    decide,
+)
 from screening_node.domain.result import RefusalCode
 from screening_node.laboratory import bundle
 from screening_node.reporting import softcopy, typeface, wording
@@ -134,12 +143,12 @@ def test_every_reason_that_is_given_is_known(language: Language) -> None:
     decisions = every_decision()
     assert {decision.reason for decision in decisions} <= set(wording.REASONS)
     for decision in decisions:
-        retracted = after(AlarmStatus.RAISED, decision)
-        if retracted is not decision:
-            assert wording.alarm_reason(retracted, ENGLISH) == retracted.reason
-        said = wording.alarm_reason(retracted, say)
-        assert say(decision.reason) in said
-        assert not re.search(r"threshold|alarm on this film", said)
+        for corrected in (False, True):
+            changed = after(AlarmStatus.RAISED, decision, corrected=corrected)
+            assert wording.alarm_reason(changed, ENGLISH) == changed.reason
+            said = wording.alarm_reason(changed, say)
+            assert say(decision.reason) in said
+            assert not re.search(r"threshold|alarm on this film|report before|A person has", said)
     assert set(wording.REFUSALS) == set(RefusalCode)
 
 
@@ -157,6 +166,9 @@ def every_decision() -> list[AlarmDecision]:
         decide(crossed=crossed, study_date=TODAY, known=alarms, facts=facts, window_months=12)
         for crossed, alarms, facts in cases
     ]
+    taken_back = Retraction(alarm=1, reason="")
+    facts = PatientFacts()
+    made.append(decide(crossed=True, study_date=TODAY, known=(), facts=facts, window_months=12, retraction=taken_back))
     assert {decision.step for decision in made} == set(AlarmStep)
     return made
 

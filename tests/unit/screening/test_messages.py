@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from screening_bench import Bench, rescreen
 from scripted import THIN
-from unit.test_screening import Bench, rescreen
 
 from screening_node.domain.result import ModelIdentity
 from screening_node.reporting.kinds import ObjectSet, SopReference
 from screening_node.reporting.message import MessageFormat, MessageSet
 from screening_node.store import tables as t
-from screening_node.store.archive import Archive
-from screening_node.store.session import Store
 
 HL7, FHIR = MessageSet(format=MessageFormat.ORU_R01), MessageSet(format=MessageFormat.FHIR_R4)
-
-
-@pytest.fixture
-def bench(store: Store, archive: Archive) -> Bench:
-    return Bench(store, archive)
 
 
 def another_model(identity: ModelIdentity) -> ModelIdentity:

@@ -1,0 +1,1 @@
+"""The watched folder: files that somebody lays down are taken like films that somebody sends."""

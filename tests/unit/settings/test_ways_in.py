@@ -1,0 +1,103 @@
+"""Ways in beside C-STORE: what can be said of them, and what is refused, key by key."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from unit.cli.site_config import CONFIG
+
+from screening_node.assembly.looks import ways_in
+from screening_node.assembly.running import processes
+from screening_node.assembly.ways_in import stow_callers
+from screening_node.errors import Misconfigured
+from screening_node.intake.stow.callers import StowCaller
+from screening_node.settings import Settings, load_settings
+
+TOKEN = "0123456789abcdef0123"
+
+
+def load(folder: Path, *blocks: str) -> Settings:
+    (folder / "bundle").mkdir(exist_ok=True)
+    (folder / "bundle" / "card.toml").write_text("")
+    (folder / "node.toml").write_text(CONFIG.format(port=11112, destinations="\n".join(blocks)))
+    return load_settings(folder / "node.toml")
+
+
+def refused(folder: Path, *blocks: str) -> str:
+    with pytest.raises(Misconfigured) as caught:
+        load(folder, *blocks)
+    return str(caught.value)
+
+
+def names(settings: Settings) -> list[str]:
+    return [each.name for each in processes(settings)]
+
+
+def test_without_a_section_there_is_no_process(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert names(settings) == ["intake", "worker", "delivery"]
+    assert list(ways_in(settings)) == []
+
+
+def test_stow_needs_little(tmp_path: Path) -> None:
+    settings = load(tmp_path, "[intake.stow]")
+    assert names(settings) == ["intake", "worker", "delivery", "stow"]
+    assert settings.intake.stow is not None
+    assert (settings.intake.stow.host, settings.intake.stow.port) == ("127.0.0.1", 8104)
+
+
+def test_callers_of_stow(tmp_path: Path) -> None:
+    block = '[intake.stow]\ncallers = [{ name = "PACS", token_file = "t", addresses = ["192.0.2.0/24"] }]'
+    section = load(tmp_path, block).intake.stow
+    assert section is not None
+    assert stow_callers(section) == (
+        StowCaller(name="PACS", token_file=tmp_path / "t", networks=(ip_network("192.0.2.0/24"),)),
+    )
+
+
+def test_a_token_by_environment_stays_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENING_NODE__INTAKE__STOW__CALLERS__0__TOKEN", TOKEN)
+    settings = load(tmp_path, '[intake.stow]\ncallers = [{ name = "PACS" }]')
+    assert settings.intake.stow is not None
+    assert stow_callers(settings.intake.stow)[0].token == TOKEN
+    assert TOKEN not in repr(settings)
+    assert TOKEN not in str(settings.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        ('callers = [{ name = "PACS" }]', "it says nothing of who may send"),
+        (f'callers = [{{ name = "PACS", token = "{TOKEN}" }}]', "a token. Fix: Write it to a file"),
+        ('callers = [{ name = "PACS", addresses = [] }]', "lets nobody in"),
+        ('callers = [{ name = "A", token_file = "a" }, { name = "A", token_file = "b" }]', "two callers have one name"),
+        ('host = "0.0.0.0"\ncallers = [{ name = "PACS", token_file = "t" }]', "in the clear"),
+        ("tls = { }", "needs a certificate"),
+        ('tls = { certificate = "c.pem", client_certificates = true }', "none can be verified"),
+        ("prot = 1", "Did you mean port?"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, block: str, reason: str) -> None:
+    assert reason in refused(tmp_path, f"[intake.stow]\n{block}")
+
+
+def test_what_the_doctor_says_of_stow(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("short")
+    looks = list(ways_in(load(tmp_path, "[intake.stow]\nport = 1")))
+    assert [look.state for look in looks][-1] == "warn"
+    with pytest.raises(Misconfigured, match="openssl rand"):
+        list(ways_in(load(tmp_path, '[intake.stow]\ncallers = [{ name = "PACS", token_file = "t" }]')))
+
+
+def test_a_watched_folder(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[intake.folder]\npath = "films"')
+    assert settings.intake.folder is not None
+    assert settings.intake.folder.path == tmp_path / "films"
+    assert names(settings) == ["intake", "worker", "delivery", "folder"]
+    assert [look.state for look in ways_in(settings)] == ["fail"]
+    (tmp_path / "films").mkdir()
+    assert [look.state for look in ways_in(settings)] == ["ok"]
+    with pytest.raises(Misconfigured, match="lie in each other"):
+        list(ways_in(load(tmp_path, '[intake.folder]\npath = "archive/films"')))
