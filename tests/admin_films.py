@@ -229,7 +229,7 @@ def fill(films: SiteFilms, now: dt.datetime, *, days: int = 30, size: int = 1000
 
 def fill_patient(films: SiteFilms, now: dt.datetime, *, size: int = 640) -> int:
     """One patient with some years of films; the newest one's exam."""
-    frontal, known = write_film(1, films.folder / "frontal.dcm", size=size), films.somebody()
+    frontal, known = write_film(343, films.folder / "frontal.dcm", size=size), films.somebody()
     _earlier(films, now, known, frontal)
     return _newest(films, now - dt.timedelta(minutes=4), known, frontal)
 
