@@ -39,7 +39,7 @@ class _Recipe:
 
 _RECIPES = (
     _Recipe(name="normal", title="normal bone", seed=199, expectation=Category.NORMAL),
-    _Recipe(name="osteopenic", title="osteopenic bone", seed=280, expectation=Category.OSTEOPENIA),
+    _Recipe(name="osteopenic", title="osteopenic bone", seed=311, expectation=Category.OSTEOPENIA),
     _Recipe(name="osteoporotic", title="osteoporotic bone", seed=343, expectation=Category.OSTEOPOROSIS),
     _Recipe(name="lateral", title="lateral view", seed=12, expectation=RefusalCode.NOT_FRONTAL, kind=LATERAL),
     _Recipe(name="damaged", title="pixels cut short", seed=34, expectation=RefusalCode.PIXELS_UNREADABLE, keep=0.4),
