@@ -14,8 +14,8 @@ from screening_node.errors import Permanent
 from screening_node.laboratory.evaluation.page import NEVER_RULES_OUT
 from screening_node.laboratory.evaluation.table import HIGH, LOW, Column, Row, texts
 from screening_node.laboratory.evidence import Evidence
-from screening_node.laboratory.landmark_scores import ACROSS, ALL, MARGIN
-from screening_node.laboratory.landmark_trial import PASSED
+from screening_node.laboratory.landmarks.scores import ACROSS, ALL, MARGIN
+from screening_node.laboratory.landmarks.trial import PASSED
 from screening_node.laboratory.weaknesses import weaknesses
 from screening_node.pathways.calibration import Calibration
 from screening_node.pathways.weights import Card, load_bundle

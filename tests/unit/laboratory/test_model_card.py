@@ -18,7 +18,7 @@ from screening_node.laboratory.evaluate import about_study
 from screening_node.laboratory.evaluation import files
 from screening_node.laboratory.evaluation.contents import compose
 from screening_node.laboratory.evidence import Evidence, read_evaluation, read_landmarks
-from screening_node.laboratory.landmark_scores import by_group
+from screening_node.laboratory.landmarks.scores import by_group
 from screening_node.laboratory.model_card import render
 from screening_node.laboratory.weaknesses import weaknesses
 from screening_node.pathways.calibration import Calibration, Line
