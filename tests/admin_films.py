@@ -222,7 +222,7 @@ def fill(films: SiteFilms, now: dt.datetime, *, days: int = 30, size: int = 1000
     frontal = write_film(1, films.folder / "frontal.dcm", size=size)
     write_film(2, films.folder / "lateral.dcm", kind=LATERAL, size=max(400, size // 2))
     _weeks(films, now, days)
-    known = films.somebody()
+    known = replace(films.somebody(), patient_id="FICTION-1")
     _earlier(films, now - dt.timedelta(days=days), known, frontal)
     _troubles(films, now)
     exam = _newest(films, now - dt.timedelta(minutes=4), known, frontal)
