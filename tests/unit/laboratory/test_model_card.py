@@ -176,7 +176,7 @@ def test_a_trial_of_another_kind_of_detector_is_refused(card: Card, tmp_path: Pa
     ],
 )
 def test_another_bundles_evaluation_is_refused(
-    evaluation: Path, card: Card, changed: dict[str, str], says: str
+    evaluation: Path, card: Card, changed: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(Misconfigured, match=says):
         read_evaluation(evaluation, replace(card, **changed))
