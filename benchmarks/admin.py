@@ -79,7 +79,7 @@ def measure(place: Path, count: int) -> None:
         "metrics": "/metrics",
     }
     print(f"{count} alerts, films and reports on SQLite; median of 21 requests, worst")
-    with httpx.Client(base_url=address, timeout=60) as client:
+    with httpx.Client(base_url=address, timeout=600) as client:
         for name, path in pages.items():
             print(f"  {name:32}" + figures(lambda path=path: client.get(path).raise_for_status(), 21))
         films = iter(range(1, 8))
@@ -87,6 +87,9 @@ def measure(place: Path, count: int) -> None:
         print(f"  {'film of 12 MB, first picture':32}{fresh}")
         kept = figures(lambda: client.get("/exams/1/film.png").raise_for_status(), 21)
         print(f"  {'the same, its copy kept':32}{kept}")
+        for ending in ("csv", "xlsx"):
+            whole = figures(lambda ending=ending: client.get(f"/alerts.{ending}?state=all").raise_for_status(), 1)
+            print(f"  {'all alerts as ' + ending.upper():32}{whole}")
     stop.set()
     process.join()
 
@@ -154,6 +157,7 @@ def exam(n: int) -> dict[str, Any]:
         "study_instance_uid": f"1.3.{n}",
         "study_date": at(n).date(),
         "modality": "DX" if n % 3 else "CR",
+        "scanner": f"Maker Model {n % 5}",
         "calling_ae": "XRAY",
         "complete": True,
         "received_at": at(n),
@@ -176,6 +180,7 @@ def alarm(n: int) -> dict[str, Any]:
         "category": "osteopenia" if n % 4 else "osteoporosis",
         "lowest_t": -2.0 - (n * 7919 % 2000) / 1000,
         "lowest_vertebra": "L1",
+        "confidence": 0.5 + (n * 7919 % 500) / 1000,
         "study_date": at(n).date(),
         "opened_at": at(n),
         "updated_at": at(n),

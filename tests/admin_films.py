@@ -10,6 +10,7 @@ from pathlib import Path
 
 from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep, ThresholdSet, confidence, findings
 from screening_node.domain.exam import ExamKey, Patient
+from screening_node.domain.histogram import Histogram
 from screening_node.domain.result import (
     LANDMARK_NAMES,
     ROI_NAMES,
@@ -58,6 +59,8 @@ _CHECKS = (
     GateCheck(name="unsteadiness", value=0.0091, most=0.022),
     GateCheck(name="opaque_edge", value=0.012, most=0.065),
 )
+#: How a validation cohort's mean BMD might be spread.
+VALIDATION = Histogram.of(0.93 + 0.012 * place for place in range(-25, 26) for _ in range(26 - abs(place)))
 _FAMILIES = ("Alder", "Ash", "Aspen", "Beech", "Birch", "Cedar", "Elm", "Hazel", "Larch", "Linden", "Maple", "Rowan")
 _GIVEN = ("Ada", "Clara", "Edith", "Flora", "Greta", "Ida", "Nora", "Olga", "Ruth", "Vera")
 
@@ -219,7 +222,7 @@ def fill(films: SiteFilms, now: dt.datetime, *, days: int = 30, size: int = 1000
     frontal = write_film(343, films.folder / "frontal.dcm", size=size)
     write_film(2, films.folder / "lateral.dcm", kind=LATERAL, size=max(400, size // 2))
     _weeks(films, now, days)
-    known = films.somebody()
+    known = replace(films.somebody(), patient_id="FICTION-1")
     _earlier(films, now - dt.timedelta(days=days), known, frontal)
     _troubles(films, now)
     exam = _newest(films, now - dt.timedelta(minutes=4), known, frontal)

@@ -140,7 +140,8 @@ def _chart(site: Site, exam: Mapping[str, Any], document: Mapping[str, Any] | No
         return None
     table = site.config.reference
     used = document["model"]["reference"] == f"{table.name} {table.version}"
-    return estimate_chart(exam["estimates"], sex=exam["sex"], reference=table if used else None)
+    calibrated = all(finding.get("calibrated", False) for finding in document["findings"])
+    return estimate_chart(exam["estimates"], sex=exam["sex"], reference=table if used else None, calibrated=calibrated)
 
 
 def _viewer_url(template: str | None, exam: Mapping[str, Any]) -> str | None:

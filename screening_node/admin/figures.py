@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from screening_node.domain.histogram import Histogram
-from screening_node.domain.result import Vertebra
+from screening_node.domain.result import HALF_WIDTH_90, Vertebra
 from screening_node.domain.tscore import ReferenceTable
 
 #: WHO bands (upper end of each), as in domain/tscore.py.
@@ -20,7 +20,7 @@ OSTEOPOROSIS_T, OSTEOPENIA_T = -2.5, -1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """One vertebra on the T-score axis; ``low`` and ``high`` one SD away, None where the SD cannot be converted."""
+    """One vertebra on the T-score axis; ``low`` to ``high`` its interval, None where an SD cannot be converted."""
 
     vertebra: str
     text: str
@@ -57,7 +57,7 @@ class EstimateChart:
     marks: tuple[Mark, ...]
     ticks: tuple[tuple[float, str], ...]
     bands: tuple[tuple[float, float, str], ...]  # x, width, name
-    with_sd: bool
+    interval: str | None  # what a mark's line from ``low`` to ``high`` is
 
 
 #: Words below a distribution's axis.
@@ -66,16 +66,22 @@ _ROW, _TOP, _FOOT = 34.0, 26.0, 26.0
 
 
 def estimate_chart(
-    estimates: Sequence[Mapping[str, Any]], *, sex: str | None, reference: ReferenceTable | None
+    estimates: Sequence[Mapping[str, Any]],
+    *,
+    sex: str | None,
+    reference: ReferenceTable | None,
+    calibrated: bool = False,
 ) -> EstimateChart:
     """The drawing for an exam's estimates (rows of ``listings.exam``).
 
-    ``reference``: the table that the T-scores come from, to convert SDs; None where it is not at hand.
+    ``reference``: the table that the T-scores come from, to convert SDs; None where it is not at hand. ``calibrated``:
+    the SDs are such that 90 % intervals can be drawn.
     """
+    half_width = HALF_WIDTH_90 if calibrated else 1.0
     scores = [each["t_score"] for each in estimates]
     low, high = min(-4.0, *scores) - 0.3, max(1.0, *scores) + 0.3
     scale = Scale(low=low, high=high, left=34.0, right=548.0)
-    marks = tuple(_mark(each, number, scale, sex, reference) for number, each in enumerate(estimates))
+    marks = tuple(_mark(each, number, scale, sex, reference, half_width) for number, each in enumerate(estimates))
     ticks = tuple((scale.x(value), f"{value:+d}" if value else "0") for value in range(-9, 8) if low <= value <= high)
     edges = (scale.left, scale.x(OSTEOPOROSIS_T), scale.x(OSTEOPENIA_T), scale.right)
     names = ("osteoporosis", "osteopenia", "normal")
@@ -87,15 +93,20 @@ def estimate_chart(
         marks=marks,
         ticks=ticks,
         bands=bands,
-        with_sd=bool(marks) and all(mark.low is not None for mark in marks),
+        interval=("90 % interval" if calibrated else "± 1 SD") if any(mark.low is not None for mark in marks) else None,
     )
 
 
 def _mark(
-    each: Mapping[str, Any], number: int, scale: Scale, sex: str | None, reference: ReferenceTable | None
+    each: Mapping[str, Any],
+    number: int,
+    scale: Scale,
+    sex: str | None,
+    reference: ReferenceTable | None,
+    half_width: float,
 ) -> Mark:
     row = None if reference is None else reference.row(Vertebra(each["vertebra"]), sex)
-    spread = None if row is None else each["sd"] / row.sd
+    spread = None if row is None else half_width * each["sd"] / row.sd
     return Mark(
         vertebra=each["vertebra"],
         text=signed(each["t_score"]),

@@ -70,8 +70,11 @@ def page(store: Store, query: FilmQuery, limit: int = PAGE_ROWS) -> FilmPage:
     if query.state in _BY_JOB:  # few jobs are in these states, and an index knows them
         fitting = sa.select(t.jobs.c.exam_id).where(t.jobs.c.state == _BY_JOB[query.state])
         statement = statement.where(exams.id.in_(fitting))
-    if query.reason is not None:
-        statement = statement.where(t.results.c.refusal_code == query.reason)
+    if query.state == "refused" or query.reason is not None:  # an index knows these, too
+        code = t.results.c.refusal_code
+        wanted = code.is_not(None) if query.reason is None else code == query.reason
+        refused = sa.select(t.results.c.exam_id).where(wanted, t.results.c.current)
+        statement = statement.where(exams.id.in_(refused))
     if query.text is not None:
         columns = (exams.patient_name, exams.patient_id, exams.accession_number)
         matching = [column.icontains(query.text, autoescape=True) for column in columns]

@@ -45,6 +45,8 @@ _ALERT = {
     "dxa_t_score": t.alarms.c.dxa_t_score,
     "version": t.alarms.c.version,
     "confidence": t.alarms.c.confidence,
+    "calling_ae": t.exams.c.calling_ae,
+    "scanner": t.exams.c.scanner,
 }
 ALERT_KEYS = tuple(_ALERT)
 

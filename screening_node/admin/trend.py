@@ -19,7 +19,7 @@ from screening_node.store.session import Store
 _MOST_FILMS = 50
 #: A T-score that the table in force gives again to this is one of that table: then SDs can be converted by it.
 _SAME_T = 0.01
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _FOOT = 560.0, 230.0, 34.0, 14.0, 12.0, 30.0
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _FOOT = 560.0, 230.0, 34.0, 90.0, 12.0, 30.0
 #: Labels of dates need so much room.
 _LABEL = 76.0
 

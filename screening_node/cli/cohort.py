@@ -39,8 +39,8 @@ def check(
 ) -> None:
     """Look a cohort through before any hour is spent on it; exit code 2 where something is wrong."""
     from screening_node.laboratory.folder import check_cohort
-    from screening_node.laboratory.folder_problems import misconfigured
-    from screening_node.laboratory.folder_tables import read_manifest
+    from screening_node.laboratory.folder.problems import misconfigured
+    from screening_node.laboratory.folder.tables import read_manifest
     from screening_node.settings import find_table, load_reference_table
 
     wanted = reference or (read_manifest(folder, []).reference or "").rpartition(" ")[0]

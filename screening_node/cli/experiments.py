@@ -38,7 +38,7 @@ def reproduce(
     from screening_node.laboratory.experiment.plan import load_plan
     from screening_node.laboratory.experiment.reproduce import Bench, check_difficulty, draw_cohorts
     from screening_node.laboratory.experiment.reproduce import reproduce as run
-    from screening_node.laboratory.locate import detector_of
+    from screening_node.laboratory.landmarks.locate import detector_of
     from screening_node.laboratory.progress import bars
     from screening_node.settings import (
         REPOSITORY,

@@ -40,12 +40,12 @@ def landmarks(
 
     import torch
 
-    from screening_node.laboratory import landmark_trial
     from screening_node.laboratory.folder import open_cohort
     from screening_node.laboratory.jobs import pick_devices
-    from screening_node.laboratory.landmark_config import load
+    from screening_node.laboratory.landmarks import trial
+    from screening_node.laboratory.landmarks.config import load
+    from screening_node.laboratory.landmarks.real_films import read_real_films
     from screening_node.laboratory.progress import bars
-    from screening_node.laboratory.real_films import read_real_films
     from screening_node.laboratory.stage import Run
     from screening_node.settings import REPOSITORY
 
@@ -63,10 +63,10 @@ def landmarks(
             resume=resume,
             report=report,
         )
-        figures = landmark_trial.compare(wanted, landmark_trial.trial_films(wanted, films, annotated, run), run)
-    landmark_trial.write(figures, to)
+        figures = trial.compare(wanted, trial.trial_films(wanted, films, annotated, run), run)
+    trial.write(figures, to)
     if as_json:
         print_json(figures)
     else:
-        out.print(landmark_trial.table(figures), markup=False, soft_wrap=True)
+        out.print(trial.table(figures), markup=False, soft_wrap=True)
         out.print(f"The better detector ({figures['best']}) lies in {to}/detector.safetensors.", soft_wrap=True)

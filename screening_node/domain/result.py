@@ -224,7 +224,7 @@ class VertebraFinding:
         """The interval in g/cm2 that held 90 % of a validation cohort's true values; None without a calibration."""
         if not self.calibrated:
             return None
-        return self.bmd - _HALF_WIDTH * self.sd, self.bmd + _HALF_WIDTH * self.sd
+        return self.bmd - HALF_WIDTH_90 * self.sd, self.bmd + HALF_WIDTH_90 * self.sd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -314,7 +314,7 @@ _NOT_SAID = frozenset({"confidence", "explanation"})
 
 
 #: Standard deviations to each side that a calibration makes hold 90 % (``pathways/calibration.py``).
-_HALF_WIDTH = 1.645
+HALF_WIDTH_90 = 1.645
 
 
 def _landmarks(data: Any) -> tuple[Landmark, ...]:

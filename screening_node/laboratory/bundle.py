@@ -18,7 +18,7 @@ from screening_node.laboratory import metrics
 from screening_node.laboratory.config import TrainConfig
 from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.jobs import pick_devices
-from screening_node.laboratory.locate import Detector, detector_of
+from screening_node.laboratory.landmarks.locate import Detector, detector_of
 from screening_node.laboratory.progress import Report, silent
 from screening_node.laboratory.train import Member, train_detector, train_ensemble
 from screening_node.pathways import registry

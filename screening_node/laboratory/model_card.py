@@ -14,8 +14,8 @@ from screening_node.errors import Permanent
 from screening_node.laboratory.evaluation.page import NEVER_RULES_OUT
 from screening_node.laboratory.evaluation.table import HIGH, LOW, Column, Row, texts
 from screening_node.laboratory.evidence import Evidence
-from screening_node.laboratory.landmark_scores import ACROSS, ALL, MARGIN
-from screening_node.laboratory.landmark_trial import PASSED
+from screening_node.laboratory.landmarks.scores import ACROSS, ALL, MARGIN
+from screening_node.laboratory.landmarks.trial import PASSED
 from screening_node.laboratory.weaknesses import weaknesses
 from screening_node.pathways.calibration import Calibration
 from screening_node.pathways.weights import Card, load_bundle
@@ -86,7 +86,8 @@ def write(
     folder: Path, *, evidence: Evidence | None = None, landmarks: Mapping[str, Any] | None = None, note: str = ""
 ) -> Path:
     """MODEL_CARD.md into a bundle's folder; BundleInvalid where that is none, Permanent where it cannot be written."""
-    path, text = folder / NAME, render(load_bundle(folder).card, evidence, landmarks, note)
+    path = folder / NAME
+    text = render(load_bundle(folder).card, evidence, landmarks, note, bundle=folder.name)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -97,11 +98,23 @@ def write(
 
 
 def render(
-    card: Card, evidence: Evidence | None = None, landmarks: Mapping[str, Any] | None = None, note: str = ""
+    card: Card,
+    evidence: Evidence | None = None,
+    landmarks: Mapping[str, Any] | None = None,
+    note: str = "",
+    *,
+    bundle: str = "BUNDLE",
 ) -> str:
-    """The model card as Markdown. ``note``: how the weights were made, in the maker's own Markdown."""
+    """The model card as Markdown.
+
+    ``note``: how the weights were made, in the maker's own Markdown; ``bundle``: its folder, as commands name it.
+    """
+    command = f"screening-node evaluate --cohort DIR --bundle {bundle} --true-landmarks --out DIR"
     parts = [*_what_it_is(card)]
-    parts += _measured(card, evidence) if evidence is not None else [_NOT_EVALUATED]
+    if evidence is None:
+        parts += [f"## Measured\n\nNot evaluated yet: `{command}`."]
+    else:
+        parts += _measured(evidence, command)
     if landmarks is not None:
         parts += _real_films(landmarks)
     if evidence is not None:
@@ -110,9 +123,6 @@ def render(
     if note.strip():
         parts += ["## How these weights were made", note.strip()]
     return "\n\n".join(parts) + "\n"
-
-
-_NOT_EVALUATED = "## Measured\n\nNot evaluated yet: `screening-node evaluate --cohort DIR --bundle BUNDLE --out DIR`."
 
 
 def _what_it_is(card: Card) -> Iterator[str]:
@@ -166,13 +176,12 @@ def _calibration(calibration: Calibration) -> str:
     return f"Fitted on a validation cohort ({groups}; SD times {scales}): docs/scientists.md."
 
 
-def _measured(card: Card, evidence: Evidence) -> Iterator[str]:
+def _measured(evidence: Evidence, command: str) -> Iterator[str]:
     """Everything of the evaluation but weaknesses and worst films."""
     flex = evidence.facts.get("Alarm thresholds", "")
     yield "## Measured\n\n" + _cohort(evidence)
     yield (
-        "```\nscreening-node evaluate --cohort DIR --bundle "
-        f"{card.version} --true-landmarks --out DIR\n```\n\nIntervals in brackets are 95 %: bootstrap over patients, "
+        f"```\n{command}\n```\n\nIntervals in brackets are 95 %: bootstrap over patients, "
         f"Wilson's for shares of patients. Sensitivity and specificity at the thresholds “{flex}”."
     )
     yield "### By vertebra\n\n" + _table(_BY_VERTEBRA, evidence.rows("by-vertebra"))

@@ -20,7 +20,7 @@ from screening_node.laboratory.estimators import varied, vertebra_columns
 from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.inputs import Crops, DetectorImages, Half, inputs_path, open_inputs, points, prepare
 from screening_node.laboratory.jobs import run_all
-from screening_node.laboratory.locate import Detector, load_detector, locate, whole, with_landmarks
+from screening_node.laboratory.landmarks.locate import Detector, load_detector, locate, whole, with_landmarks
 from screening_node.laboratory.progress import Report
 from screening_node.laboratory.runs import EstimatorTask, train_network
 from screening_node.laboratory.stage import Run, autocast, derived_seed, train_stage

@@ -21,6 +21,9 @@ from screening_node.imaging.quiet import quietly
 
 #: A tree is never so deep; one that is was made to exhaust whoever walks it.
 _DEEPEST = 32
+#: Tracking Identifier (PS3.16 TID 1501).
+_TRACKING = "DCM 112039"
+_PLACES = ("SCOORD", "SCOORD3D")
 #: UCUM's code for a number without a unit.
 _NO_UNIT = "1"
 #: Value types and the attribute that holds what they say (PS3.3 table C.17.3-7 and C.18).
@@ -58,6 +61,17 @@ class ContentItem:
     def is_container(self) -> bool:
         """Whether it only holds others."""
         return self.kind == "CONTAINER"
+
+    @property
+    def label(self) -> str:
+        """What tells a container from its neighbours of the same name: its tracking identifier; empty without one."""
+        tracked = (each.value for each in self.children if each.name is not None and each.name.code == _TRACKING)
+        return next(tracked, "")
+
+    @property
+    def is_about_a_place(self) -> bool:
+        """Whether it says where something lies on the film: a viewer draws that better than a page tells it."""
+        return any(each.kind in _PLACES for each in self.children)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +146,7 @@ def _value(item: Dataset, kind: str) -> tuple[str, str]:
     if kind == "CODE":
         coded = _coded(item, "ConceptCodeSequence")
         return ("" if coded is None else coded.meaning), ""
-    if kind in ("SCOORD", "SCOORD3D"):
+    if kind in _PLACES:
         return _place(item), ""
     if kind in ("IMAGE", "COMPOSITE", "WAVEFORM"):
         return ", ".join(_references(item)), ""

@@ -17,6 +17,8 @@ Looker = Annotated[Visitor, Depends(viewer)]
 Admin = Annotated[Visitor, Depends(admin)]
 CheckedForm = Annotated[Form, Depends(checked_form)]
 _SHOWN = 20
+#: Refused films are many, and nobody has to see to them.
+_REFUSED_SHOWN = 8
 
 
 @router.get("/work")
@@ -25,8 +27,8 @@ def work(request: Request, visitor: Looker) -> HTMLResponse:
     store = site_of(request).store
     reason = film_log.FilmQuery.parse(request.query_params).reason
     queries = {state: film_log.FilmQuery(state=state) for state in ("failed", "running", "waiting")}
-    queries["refused"] = film_log.FilmQuery(state="refused", reason=reason)
     films = {state: film_log.page(store, query, _SHOWN) for state, query in queries.items()}
+    films["refused"] = film_log.page(store, film_log.FilmQuery(state="refused", reason=reason), _REFUSED_SHOWN)
     return render(
         request,
         "work.html",

@@ -37,7 +37,7 @@ def table(study: Study, landmark_error: Mapping[str, Floats]) -> Table:
 
 def _worst(study: Study, model: str, landmark_error: Floats) -> list[Row]:
     errors = study.models[model].bmd - study.truth
-    judged = np.flatnonzero(np.isfinite(errors).any(axis=1))
+    judged = [int(index) for index in np.flatnonzero(np.isfinite(errors).any(axis=1))]
     mean = {index: float(np.nanmean(errors[index])) for index in judged}
     first = sorted(mean, key=lambda index: (-abs(mean[index]), index))[:FILMS]
     return [_row(study, model, index, mean[index], float(landmark_error[index])) for index in first]

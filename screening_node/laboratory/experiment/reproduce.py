@@ -22,7 +22,7 @@ from screening_node.laboratory.experiment.runs import Outcome, ask_all, cohorts_
 from screening_node.laboratory.experiment.shortcuts import shortcut_answers
 from screening_node.laboratory.folder import Cohort, open_cohort
 from screening_node.laboratory.jobs import pick_devices
-from screening_node.laboratory.locate import Detector
+from screening_node.laboratory.landmarks.locate import Detector
 from screening_node.laboratory.progress import Progress, Report
 from screening_node.laboratory.runs import EstimatorTask
 from screening_node.laboratory.train import Member

@@ -15,7 +15,7 @@ from screening_node.laboratory.experiment.plan import CALIBRATION, TEST, TRAIN, 
 from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.inputs import Crops, inputs_path, prepare
 from screening_node.laboratory.jobs import run_all
-from screening_node.laboratory.locate import Detector, locate, with_landmarks
+from screening_node.laboratory.landmarks.locate import Detector, locate, with_landmarks
 from screening_node.laboratory.predictions import Predictions
 from screening_node.laboratory.progress import Report, silent
 from screening_node.laboratory.runs import EstimatorTask, Question, ask_network, train_network

@@ -59,6 +59,11 @@ class _Detector:
     architecture: DetectorArchitecture
     module: nn.Module
 
+    def last(self, views: Tensor) -> Sequence[Tensor]:
+        """The landmarks of the last stage alone, the answer: (n, C, S, S) -> [(n, 16, 2)]."""
+        stages: list[Tensor] = self.module(views)
+        return stages[-1:]
+
 
 class _Cut(NamedTuple):
     """What a member wants cut from a film; members that want the same share the crops."""
@@ -190,7 +195,7 @@ class ChestFilmPathway:
         seen: list[list[Points]] = [[] for _ in batch]
         for index, detector in enumerate(self._detectors):
             inputs = torch.from_numpy(np.concatenate([film.inputs[index] for film in batch]))
-            (last,) = self._run(lambda views, detect=detector.module: detect(views)[-1:], inputs)
+            (last,) = self._run(detector.last, inputs)
             answers = iter(last.numpy())
             for film, points in zip(batch, seen, strict=True):
                 points.extend(view.to_pixels(next(answers)) for view in film.views)

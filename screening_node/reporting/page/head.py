@@ -17,22 +17,26 @@ def band(pen: Pen, statement: Statement) -> None:
     """A band across the page, red for an alarm."""
     raised = statement.alarm.status is AlarmStatus.RAISED
     across = Box(x=0, y=HEIGHT - 84, width=WIDTH, height=84)
+    tag = Box(x=WIDTH - MARGIN - 190, y=across.y + 22, width=190, height=40)
     pen.fill(across, pen.palette.alarm if raised else pen.palette.calm)
     title, subtitle = headline(statement)
-    tag_room = 190.0
-    room = WIDTH - 2 * MARGIN - tag_room - 16
+    room = tag.x - 16 - MARGIN
     colour = pen.palette.on_band
     size = pen.largest(title, BOLD, room, (25, 23, 21, 19))
     pen.text(MARGIN, across.y + 46, title, size=size, font=BOLD, colour=colour, room=room)
     below = Box(x=MARGIN, y=across.y + 6, width=room, height=33)
     pen.paragraph(below, subtitle, size=size_for(subtitle, below, (11.5, 10.5, 9.5, 8.5)), colour=colour)
-    tag = Box(x=WIDTH - MARGIN - tag_room, y=across.y + 22, width=tag_room, height=40)
+    _research_tag(pen, tag, statement.say)
+
+
+def _research_tag(pen: Pen, tag: Box, say: Words) -> None:
+    colour = pen.palette.on_band
     pen.canvas.setStrokeColorRGB(*colour)
     pen.canvas.setLineWidth(1.2)
     pen.canvas.roundRect(tag.x, tag.y, tag.width, tag.height, 4, stroke=1, fill=0)
     middle = tag.x + tag.width / 2
     for y, words in ((tag.y + 24, wording.RESEARCH_USE), (tag.y + 9, wording.NOT_DIAGNOSTIC)):
-        said = statement.say(words)
+        said = say(words)
         size = pen.largest(said, BOLD, tag.width - 10, (10.5, 9.5, 8.5, 7.5))
         pen.text(middle, y, said, size=size, font=BOLD, colour=colour, align=0.5)
 

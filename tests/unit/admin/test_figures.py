@@ -29,7 +29,15 @@ def test_estimates_lie_on_the_axis_with_their_thresholds() -> None:
 def test_without_its_table_no_spread_is_drawn() -> None:
     chart = figures.estimate_chart(ROWS, sex="F", reference=None)
     assert chart.marks[0].low is None
-    assert not chart.with_sd
+    assert chart.interval is None
+
+
+def test_calibrated_estimates_have_90_percent_intervals() -> None:
+    plain = figures.estimate_chart(ROWS, sex="F", reference=a_config().reference)
+    wide = figures.estimate_chart(ROWS, sex="F", reference=a_config().reference, calibrated=True)
+    assert (plain.interval, wide.interval) == ("± 1 SD", "90 % interval")
+    widths = [(chart.marks[0].high or 0) - (chart.marks[0].low or 0) for chart in (plain, wide)]
+    assert widths[1] / widths[0] == pytest.approx(1.645, abs=0.01)
 
 
 def test_an_absurd_estimate_stays_within_the_drawing() -> None:

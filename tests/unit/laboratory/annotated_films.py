@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from screening_node.laboratory.real_films import POINT_COLUMNS
+from screening_node.laboratory.landmarks.real_films import POINT_COLUMNS
 
 #: Points of a chest on a square picture, as shares of its side.
 CHEST = np.array(

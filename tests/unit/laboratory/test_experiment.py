@@ -19,7 +19,7 @@ from screening_node.laboratory.experiment.reproduce import (
 )
 from screening_node.laboratory.experiment.shortcuts import brightness, histogram, predict, thumbnail
 from screening_node.laboratory.folder import Cohort
-from screening_node.laboratory.locate import Detector
+from screening_node.laboratory.landmarks.locate import Detector
 from screening_node.laboratory.progress import Progress, silent
 from screening_node.pathways.chest_film.landmarks import build_detector
 from screening_node.pathways.weights import load_bundle

@@ -16,7 +16,7 @@ from screening_node.domain.result import LANDMARK_NAMES, Vertebra
 from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.errors import Misconfigured
 from screening_node.laboratory.folder import Checked, check_cohort, open_cohort
-from screening_node.laboratory.folder_problems import Kind
+from screening_node.laboratory.folder.problems import Kind
 from screening_node.phantom.cohort import draw_patient
 from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
 

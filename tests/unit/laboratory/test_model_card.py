@@ -18,7 +18,7 @@ from screening_node.laboratory.evaluate import about_study
 from screening_node.laboratory.evaluation import files
 from screening_node.laboratory.evaluation.contents import compose
 from screening_node.laboratory.evidence import Evidence, read_evaluation, read_landmarks
-from screening_node.laboratory.landmark_scores import by_group
+from screening_node.laboratory.landmarks.scores import by_group
 from screening_node.laboratory.model_card import render
 from screening_node.laboratory.weaknesses import weaknesses
 from screening_node.pathways.calibration import Calibration, Line
@@ -176,7 +176,7 @@ def test_a_trial_of_another_kind_of_detector_is_refused(card: Card, tmp_path: Pa
     ],
 )
 def test_another_bundles_evaluation_is_refused(
-    evaluation: Path, card: Card, changed: dict[str, str], says: str
+    evaluation: Path, card: Card, changed: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(Misconfigured, match=says):
         read_evaluation(evaluation, replace(card, **changed))

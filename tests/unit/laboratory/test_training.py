@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from screening_node.domain.histogram import Histogram
 from screening_node.errors import Misconfigured
 from screening_node.laboratory import config, stage, train
 from screening_node.laboratory.bundle import train_bundle
@@ -40,6 +41,9 @@ def test_a_run_ends_in_a_bundle_that_loads_and_says_what_it_is(trained: Path) ->
     assert "10 synthetic films of phantom anatomical" in card.training_data
     assert "not for clinical use" in card.limits_of_use
     assert card.metrics["unseen_films"] == 10
+    spread = Histogram.from_metrics(card.metrics)
+    assert spread is not None
+    assert spread.total == 10
     assert all(0 < sd < 1 for sd in card.residual_sd.values())
     reference = load_reference_table(ROOT / "config" / "references" / "wang2022-implied.toml")
     thresholds = load_threshold_set(ROOT / "config" / "thresholds" / "flex.toml")

@@ -17,11 +17,14 @@ from torch import nn
 
 from screening_node.errors import Misconfigured, Permanent
 from screening_node.imaging.pyramid import build_pyramid
-from screening_node.laboratory import detector, splits
+from screening_node.laboratory import splits
 from screening_node.laboratory.folder import Cohort
-from screening_node.laboratory.landmark_config import LandmarkConfig
-from screening_node.laboratory.landmark_films import LandmarkFilms, cohort_films, seen_views
-from screening_node.laboratory.landmark_scores import (
+from screening_node.laboratory.landmarks import detector
+from screening_node.laboratory.landmarks.config import LandmarkConfig
+from screening_node.laboratory.landmarks.films import LandmarkFilms, cohort_films, seen_views
+from screening_node.laboratory.landmarks.locate import TRIAL
+from screening_node.laboratory.landmarks.real_films import USUAL, RealFilm, as_landmark_films
+from screening_node.laboratory.landmarks.scores import (
     ACROSS,
     ALL,
     KINDS,
@@ -31,8 +34,6 @@ from screening_node.laboratory.landmark_scores import (
     not_worse,
     scores,
 )
-from screening_node.laboratory.locate import TRIAL
-from screening_node.laboratory.real_films import USUAL, RealFilm, as_landmark_films
 from screening_node.laboratory.stage import Run
 from screening_node.pathways.chest_film import gate
 from screening_node.pathways.chest_film.landmarks import film_transform

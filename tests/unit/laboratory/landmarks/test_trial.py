@@ -13,16 +13,16 @@ from pathways.networks_for_tests import DETECTOR
 
 from screening_node.errors import Misconfigured
 from screening_node.imaging.pyramid import build_pyramid
-from screening_node.laboratory import detector, landmark_trial
 from screening_node.laboratory.config import StageConfig
-from screening_node.laboratory.film_augmentation import Augmentation
-from screening_node.laboratory.landmark_config import LandmarkConfig, LandmarkData, load
-from screening_node.laboratory.landmark_films import PHANTOM, LandmarkFilms, film_arrays
-from screening_node.laboratory.landmark_loss import PointWeights
-from screening_node.laboratory.landmark_scores import KINDS
-from screening_node.laboratory.locate import detector_of
+from screening_node.laboratory.landmarks import detector, trial
+from screening_node.laboratory.landmarks.augmentation import Augmentation
+from screening_node.laboratory.landmarks.config import LandmarkConfig, LandmarkData, load
+from screening_node.laboratory.landmarks.films import PHANTOM, LandmarkFilms, film_arrays
+from screening_node.laboratory.landmarks.locate import detector_of
+from screening_node.laboratory.landmarks.loss import PointWeights
+from screening_node.laboratory.landmarks.real_films import as_landmark_films, read_real_films
+from screening_node.laboratory.landmarks.scores import KINDS
 from screening_node.laboratory.progress import silent
-from screening_node.laboratory.real_films import as_landmark_films, read_real_films
 from screening_node.laboratory.stage import Run
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 from screening_node.pathways.chest_film.landmarks import build_detector
@@ -66,9 +66,9 @@ def phantom(count: int) -> LandmarkFilms:
     )
 
 
-def films_in(folder: Path) -> landmark_trial.TrialFilms:
+def films_in(folder: Path) -> trial.TrialFilms:
     annotated = read_real_films(folder, write_annotated(folder, {5: {"quality": "poor"}}))
-    return landmark_trial.TrialFilms(
+    return trial.TrialFilms(
         phantom=phantom(4),
         held_out=phantom(2),
         real=as_landmark_films(annotated, ARCHITECTURE, square=64, upright=True),
@@ -80,8 +80,8 @@ def films_in(folder: Path) -> landmark_trial.TrialFilms:
 def test_both_kinds_are_trained_scored_and_the_better_one_kept(tmp_path: Path) -> None:
     films, out = films_in(tmp_path / "real"), tmp_path / "out"
     out.mkdir()
-    figures = landmark_trial.compare(config(), films, run_in(out))
-    landmark_trial.write(figures, out)
+    figures = trial.compare(config(), films, run_in(out))
+    trial.write(figures, out)
     kept = DetectorArchitecture.from_dict(json.loads((out / "detector.json").read_text()))
     assert kept.kind == figures["best"]
     build_detector(kept).load_state_dict(safetensors.torch.load_file(out / "detector.safetensors"))
@@ -117,11 +117,11 @@ def test_the_better_detector(apart: float, phantom_mm: dict[str, float], best: s
     def figures(kind: str) -> dict[str, object]:
         mean = {"mean_mm": float(film_errors[kind].mean())}
         return {
-            "real": {"usual": dict.fromkeys(landmark_trial.DECISIVE, mean)},
+            "real": {"usual": dict.fromkeys(trial.DECISIVE, mean)},
             "phantom": {"all 16": {"mean_mm": phantom_mm[kind]}},
         }
 
-    assert landmark_trial.better_kind({kind: figures(kind) for kind in film_errors}, film_errors, seed=0) == best
+    assert trial.better_kind({kind: figures(kind) for kind in film_errors}, film_errors, seed=0) == best
 
 
 def test_no_film_is_judged_by_a_detector_that_knows_its_patient(

@@ -22,7 +22,7 @@ from PIL import Image
 
 from screening_node.errors import Misconfigured
 from screening_node.imaging.pyramid import build_pyramid
-from screening_node.laboratory.landmark_films import LandmarkFilms, film_arrays, stacked
+from screening_node.laboratory.landmarks.films import LandmarkFilms, film_arrays, stacked
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 
 Floats = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from screening_node.imaging import header
 from screening_node.imaging.quiet import quietly
-from screening_node.laboratory.folder_problems import Kind, Problem
+from screening_node.laboratory.folder.problems import Kind, Problem
 from screening_node.phantom.cohort_folder import DXA
 
 _TAGS = (

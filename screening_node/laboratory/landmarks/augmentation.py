@@ -1,6 +1,6 @@
 """Films changed as the world changes them, before they are normalised: what lets a detector serve films of all makers.
 
-Grey values here run from about 0 to 1 (``landmark_films.RawSquares``); polarity is kept, because the node turns every
+Grey values here run from about 0 to 1 (``films.RawSquares``); polarity is kept, because the node turns every
 film so that bone is bright. All draws come from one generator, so that a resumed run sees the same pictures.
 """
 

@@ -7,7 +7,14 @@ import pytest
 from laboratory.annotated_films import SIDE, write_annotated
 
 from screening_node.errors import Misconfigured
-from screening_node.laboratory.real_films import CHILD, POOR, TURNED, USUAL, as_landmark_films, read_real_films
+from screening_node.laboratory.landmarks.real_films import (
+    CHILD,
+    POOR,
+    TURNED,
+    USUAL,
+    as_landmark_films,
+    read_real_films,
+)
 from screening_node.networks.normalise import Normalisation
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 

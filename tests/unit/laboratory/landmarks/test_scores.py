@@ -5,8 +5,8 @@ import pytest
 import torch
 from laboratory.annotated_films import CHEST
 
-from screening_node.laboratory.landmark_loss import PointWeights, landmark_loss, margin_distance
-from screening_node.laboratory.landmark_scores import ACROSS, ALL, MARGIN, by_group, scores
+from screening_node.laboratory.landmarks.loss import PointWeights, landmark_loss, margin_distance
+from screening_node.laboratory.landmarks.scores import ACROSS, ALL, MARGIN, by_group, scores
 from screening_node.pathways.chest_film.training import detector_loss
 
 TRUE = np.stack([CHEST] * 3)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
-from screening_node.laboratory.folder_checks import Values, check_points, check_values
-from screening_node.laboratory.folder_films import Look, Seen, check_films, look_at, unnamed
-from screening_node.laboratory.folder_problems import Kind, Problem, misconfigured
-from screening_node.laboratory.folder_tables import (
+from screening_node.laboratory.folder.checks import Values, check_points, check_values
+from screening_node.laboratory.folder.films import Look, Seen, check_films, look_at, unnamed
+from screening_node.laboratory.folder.problems import Kind, Problem, misconfigured
+from screening_node.laboratory.folder.tables import (
     Manifest,
     ManifestFilm,
     Table,

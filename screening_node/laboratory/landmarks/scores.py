@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from screening_node.laboratory.landmark_loss import MARGINS, margin_distance
+from screening_node.laboratory.landmarks.loss import MARGINS, margin_distance
 
 Floats = npt.NDArray[np.float64]
 

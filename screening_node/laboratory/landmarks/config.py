@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from screening_node.laboratory.config import StageConfig, check_stage
-from screening_node.laboratory.detector import MixedTraining
-from screening_node.laboratory.film_augmentation import Augmentation
-from screening_node.laboratory.landmark_loss import PointWeights
+from screening_node.laboratory.landmarks.augmentation import Augmentation
+from screening_node.laboratory.landmarks.detector import MixedTraining
+from screening_node.laboratory.landmarks.loss import PointWeights
 from screening_node.laboratory.toml_reader import Reader
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture
 

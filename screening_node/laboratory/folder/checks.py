@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from screening_node.domain.result import LANDMARK_NAMES, Vertebra
 from screening_node.domain.tscore import ReferenceTable
-from screening_node.laboratory.folder_problems import Kind, Problem
-from screening_node.laboratory.folder_tables import T_COLUMNS, Table
+from screening_node.laboratory.folder.problems import Kind, Problem
+from screening_node.laboratory.folder.tables import T_COLUMNS, Table
 from screening_node.phantom.cohort_folder import DXA, LANDMARKS
 
 Floats = npt.NDArray[np.float64]

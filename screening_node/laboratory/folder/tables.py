@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screening_node.domain.result import LANDMARK_NAMES, Vertebra
-from screening_node.laboratory.folder_problems import Kind, Problem
+from screening_node.laboratory.folder.problems import Kind, Problem
 from screening_node.phantom.cohort_folder import DXA, FORMAT, FORMAT_VERSION, LANDMARK_COLUMNS, LANDMARKS, MANIFEST
 
 Floats = npt.NDArray[np.float64]

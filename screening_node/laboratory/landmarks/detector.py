@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from screening_node.laboratory import splits
 from screening_node.laboratory.config import StageConfig
-from screening_node.laboratory.film_augmentation import Augmentation, augmented
-from screening_node.laboratory.landmark_films import LandmarkFilms, seen_views
-from screening_node.laboratory.landmark_loss import PointWeights, landmark_loss
+from screening_node.laboratory.landmarks.augmentation import Augmentation, augmented
+from screening_node.laboratory.landmarks.films import LandmarkFilms, seen_views
+from screening_node.laboratory.landmarks.loss import PointWeights, landmark_loss
 from screening_node.laboratory.stage import Run, derived_seed, train_stage
 from screening_node.networks.normalise import normalise
 from screening_node.pathways.chest_film.architecture import DetectorArchitecture

@@ -5,7 +5,7 @@ import pytest
 import torch
 from laboratory.annotated_films import CHEST, drawn
 
-from screening_node.laboratory.film_augmentation import MIRRORED, Augmentation, augmented
+from screening_node.laboratory.landmarks.augmentation import MIRRORED, Augmentation, augmented
 
 STILL = Augmentation(turn=0, scale=0, stretch=0, shift=0, mirror=0, border=0, patch=0, blur=0, gamma=0, gain=0, noise=0)
 
