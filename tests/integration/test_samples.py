@@ -18,7 +18,7 @@ from screening_node.phantom.samples import Sample, write_samples
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = ROOT / "models" / "chest_film" / "0.1.0-compact"
+BUNDLE = ROOT / "models" / "chest_film" / "0.2.0"
 WHEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
