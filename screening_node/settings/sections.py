@@ -34,6 +34,7 @@ from screening_node.settings.access import AllowSection, DestinationTlsSection, 
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.messages import FhirSection, Hl7Section, Name
 from screening_node.settings.notifications import NotificationsSection
+from screening_node.settings.retention import RetentionSection
 from screening_node.settings.signin import OidcSection
 from screening_node.settings.tables import load_reference_table, load_threshold_set
 from screening_node.settings.ways_in import FolderSection, PullSection, StowSection
@@ -317,6 +318,7 @@ class Settings(BaseSettings):
     delivery: DeliverySection = DeliverySection()
     admin: AdminSection = AdminSection()
     notifications: NotificationsSection = NotificationsSection()
+    retention: RetentionSection = RetentionSection()
 
     @classmethod
     def settings_customise_sources(
