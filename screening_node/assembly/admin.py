@@ -58,7 +58,7 @@ def admin_config(settings: Settings) -> AdminConfig:
         min_free_bytes=settings.intake.min_free_mib * MIB,
         model_card=_model_card(chest_film.bundle),
         # A calibration moves the estimates: what was counted before it is no measure for them.
-        validation=None if card.calibration else Histogram.from_metrics(card.metrics),
+        validation=Histogram.from_metrics(card.metrics.get("calibration", {}) if card.calibration else card.metrics),
         validation_refusals=_refusal_rate(card.metrics),
         settings=shown_settings(settings),
         oidc=oidc_config(settings),
