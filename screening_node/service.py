@@ -28,6 +28,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from screening_node import __version__
 from screening_node.errors import AlreadyRunning, Misconfigured, ScreeningNodeError
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def single_run(lock_path: Path) -> Iterator[None]:
                 fix="Stop it first, or give this one a [store] of its own.",
             ) from error
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{os.getpid()}, version {__version__}\n")
         file.flush()
         yield
         file.truncate(0)

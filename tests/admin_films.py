@@ -80,7 +80,7 @@ class SiteFilms:
             thresholds=THRESHOLDS.name,
             limits_of_use=limits,
         )
-        self.random = random.Random(4)
+        self.random, self.chance = random.Random(4), random.Random(5)
         self.count = 0
         self.reporter = Reporter(reference, software_version="0.1.0", zone=dt.UTC)
 
@@ -107,7 +107,7 @@ class SiteFilms:
             accession_number=f"A26{self.count:06d}",
             study_date=at.date(),
             modality=header.get("modality", self.random.choice(("DX", "DX", "CR"))),
-            scanner=header.get("scanner", self.random.choice(_SCANNERS)),
+            scanner=header.get("scanner", self.chance.choice(_SCANNERS)),
         )
         with self.store.begin() as tx:
             records.record_instance(tx, instance)
@@ -181,11 +181,11 @@ class SiteFilms:
 
     def explanation(self, estimates: list[BmdEstimate]) -> Explanation:
         """What the networks might have said region by region, and the gate of a sound film."""
-        weights = [self.random.uniform(0.4, 1.0) * (2.2 if name in ("lumbar", "cervical") else 1) for name in _INPUTS]
+        weights = [self.chance.uniform(0.4, 1.0) * (2.2 if name in ("lumbar", "cervical") else 1) for name in _INPUTS]
         regions = tuple(
             RegionAnswer(
                 name=name,
-                bmd={each.vertebra: round(each.bmd + self.random.gauss(0, 0.05), 4) for each in estimates},
+                bmd={each.vertebra: round(each.bmd + self.chance.gauss(0, 0.05), 4) for each in estimates},
                 attention=round(0.93 * weight / sum(weights), 4),
             )
             for name, weight in zip(_INPUTS, weights, strict=True)

@@ -25,6 +25,8 @@ class PostgresqlServer:
     """A running server with a migrated database to copy."""
 
     port: int
+    pg_ctl: list[str]
+    folder: Path
     numbers: Iterator[int] = field(default_factory=count)
 
     @staticmethod
@@ -49,14 +51,27 @@ class PostgresqlServer:
         try:
             initdb = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "node", "-A", "trust", "-E", "UTF8"]
             subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
-            start = [*pg_ctl, "-l", str(folder / "log"), "-o", options, "start"]
-            subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-            server = cls(port=port)
+            server = cls(port=port, pg_ctl=[*pg_ctl, "-l", str(folder / "log"), "-o", options], folder=folder)
+            server.start()
             server._make_template()
             yield server
         finally:
             subprocess.run([*pg_ctl, "-m", "immediate", "stop"], check=False, capture_output=True, cwd=folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server again after ``stop``; on return it answers."""
+        subprocess.run([*self.pg_ctl, "start"], check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+    def stop(self) -> None:
+        """Stop the server as an administrator would: open connections are cut."""
+        subprocess.run([*self.pg_ctl, "-m", "fast", "stop"], check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+    def empty_database(self) -> str:
+        """The URL of a new database without any table."""
+        name = f"empty_{next(self.numbers)}"
+        self._create(name, "")
+        return self._url(name)
 
     def database(self) -> str:
         """The URL of a new, migrated database."""

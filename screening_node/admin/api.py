@@ -10,20 +10,64 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from screening_node.admin import actions, listings, wellness
 from screening_node.admin.access import Number, Visitor, admin, viewer
 from screening_node.admin.site import site_of
+from screening_node.errors import Permanent
+from screening_node.store.alarms import AlarmState
+from screening_node.store.outbox import DeliveryState
 
 PREFIX = "/api/v1"
-router = APIRouter(prefix=PREFIX)
+_SECURITY = {"token": {"type": "http", "scheme": "bearer", "description": "screening-node admin create-token NAME"}}
+
+
+class Said(BaseModel):
+    """What went wrong, and how to mend it."""
+
+    message: str
+    fix: str
+
+
+class Refusal(BaseModel):
+    """The body of every answer that is none of 2xx."""
+
+    error: Said
+
+
+def _refusals() -> dict[int | str, dict[str, Any]]:
+    told = {
+        400: "A query parameter that is not known here.",
+        401: "No token, or none that is good.",
+        403: "The token's user has too small a role.",
+        404: "There is no such row, or no such state.",
+        422: "A value that makes no sense.",
+        503: "The store does not answer.",
+    }
+    return {status: {"model": Refusal, "description": text} for status, text in told.items()}
+
+
+def known_query(request: Request) -> None:
+    """Raises Permanent for a query parameter that the route does not know: a misspelt filter must not filter nothing."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    if not request.query_params.keys() <= known:
+        raise Permanent("A query parameter is not known here.", fix=f"Known: {', '.join(sorted(known)) or 'none'}.")
+
+
+router = APIRouter(prefix=PREFIX, responses=_refusals(), dependencies=[Depends(known_query)])
 Looker = Annotated[Visitor, Depends(viewer)]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many, the newest first.")]
+AlertState = Annotated[str | None, Query(json_schema_extra={"enum": list(AlarmState)})]
+ExamState = Annotated[str | None, Query(json_schema_extra={"enum": list(listings.EXAM_STATES)})]
+ReportState = Annotated[str | None, Query(json_schema_extra={"enum": list(DeliveryState)})]
+#: What a destination is called in the settings; nothing else ever reaches the database.
+Destination = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Row = dict[str, Any]
 
 
 @router.get("/alerts")
-def alerts(request: Request, visitor: Looker, state: str | None = None, limit: Limit = 100) -> list[Row]:
+def alerts(request: Request, visitor: Looker, state: AlertState = None, limit: Limit = 100) -> list[Row]:
     """The alert log, as ``screening-node alerts list --json``."""
     _looked(request, visitor, "alerts")
     return listings.alerts(site_of(request).store, state=state, limit=limit)
@@ -38,7 +82,7 @@ def alert(request: Request, visitor: Looker, number: Number) -> Row:
 
 
 @router.get("/exams")
-def exams(request: Request, visitor: Looker, state: str | None = None, limit: Limit = 100) -> list[Row]:
+def exams(request: Request, visitor: Looker, state: ExamState = None, limit: Limit = 100) -> list[Row]:
     """The exams, as ``screening-node exams list --json``."""
     _looked(request, visitor, "exams")
     return listings.exams(site_of(request).store, state=state, limit=limit)
@@ -56,8 +100,8 @@ def exam(request: Request, visitor: Looker, number: Number) -> Row:
 def deliveries(
     request: Request,
     visitor: Looker,
-    state: str | None = None,
-    destination: str | None = None,
+    state: ReportState = None,
+    destination: Destination = None,
     limit: Limit = 100,
 ) -> list[Row]:
     """The deliveries, as ``screening-node deliveries list --json``."""
@@ -84,7 +128,7 @@ def node(request: Request, visitor: Looker) -> Row:
         "failed": well.failed,
         "parked": well.parked,
         "last_film": listings.plain(well.last_film),
-        "troubles": [trouble.text for trouble in well.troubles],
+        "troubles": [trouble.whole for trouble in well.troubles],
     }
 
 
@@ -92,7 +136,9 @@ def node(request: Request, visitor: Looker) -> Row:
 def openapi(request: Request, visitor: Looker) -> Row:
     """The description of this API."""
     routes = [route for route in request.app.routes if getattr(route, "path", "").startswith(PREFIX)]
-    return get_openapi(title="Screening Node", version=site_of(request).config.version, routes=routes)
+    made = get_openapi(title="Screening Node", version=site_of(request).config.version, routes=routes)
+    made["components"]["securitySchemes"] = _SECURITY
+    return {**made, "security": [{"token": []}]}
 
 
 def _looked(request: Request, visitor: Visitor, subject: str) -> None:

@@ -3,7 +3,7 @@
 /             alerts (start page)          /alerts/N   one of them     /alerts.csv   the log as a file
 /exams        films                        /exams/N    one of them, its picture and reports
 /work         what needs a hand            /overview   the last days
-/audit        who did what                 /settings   what the node was told
+/audit        who did what                 /settings   what the node was told, whom it reaches, what it is made of
 /api/v1       JSON                         /health/live, /health/ready, /metrics   for machines that watch
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -23,10 +23,11 @@ from starlette.exceptions import HTTPException
 from screening_node.admin import api, health
 from screening_node.admin.access import Forbidden, Public, SignInNeeded, check_rules, visitor_of
 from screening_node.admin.accounts import Accounts
-from screening_node.admin.films import DisplayCopies
-from screening_node.admin.pages import alerts, exams, node, signin, work
+from screening_node.admin.films import DISPLAY, DisplayCopies
+from screening_node.admin.pages import alerts, exams, node, provider, settings, signin, work
+from screening_node.admin.reach import Probes
 from screening_node.admin.rendering import StaticFile, environment, render, static_files
-from screening_node.admin.site import AdminConfig, Site
+from screening_node.admin.site import AdminConfig, OidcConfig, Site
 from screening_node.errors import (
     ChangedMeanwhile,
     IllegalTransition,
@@ -37,6 +38,9 @@ from screening_node.errors import (
 )
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
+
+if TYPE_CHECKING:
+    from screening_node.admin.oidc import Provider
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +77,19 @@ def create_app(config: AdminConfig, store: Store, archive: Archive) -> FastAPI:
         config=config,
         store=store,
         archive=archive,
-        accounts=Accounts(store),
-        films=DisplayCopies(archive.root / "display"),
+        accounts=Accounts(store, issuer=None if config.oidc is None else config.oidc.issuer),
+        films=DisplayCopies(archive.root / DISPLAY),
         templates=environment(config, files),
+        probes=Probes(config.reachable),
+        provider=None if config.oidc is None else _provider(config.oidc),
     )
     app = FastAPI(title="Screening Node", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.state.registry = CollectorRegistry()
     app.state.registry.register(health.StoreCollector(site))
     app.state.durations = health.Durations(site, app.state.registry)
-    for router in (alerts.router, exams.router, work.router, node.router, signin.router, api.router, health.router):
-        app.router.routes.extend(router.routes)  # as they are: check_rules reads them
+    for part in (alerts, exams, work, node, settings, signin, provider, api, health):
+        app.router.routes.extend(part.router.routes)  # as they are: check_rules reads them
     app.router.routes.extend(_static_router(files).routes)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(ScreeningNodeError, _own_error)
@@ -92,6 +98,13 @@ def create_app(config: AdminConfig, store: Store, archive: Archive) -> FastAPI:
     app.add_exception_handler(Exception, _broken)
     check_rules(app)
     return app
+
+
+def _provider(config: OidcConfig) -> Provider:
+    """Imported only where one is configured: it takes a while."""
+    from screening_node.admin.oidc import Provider
+
+    return Provider(config)
 
 
 def _static_router(files: Mapping[str, StaticFile]) -> APIRouter:
@@ -142,7 +155,9 @@ def _no_such_page(request: Request, error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     said = {404: "There is no such page.", 405: "This page takes no such request."}
-    return _answer(request, error.status_code, said.get(error.status_code, "The request cannot be answered."), "")
+    answer = _answer(request, error.status_code, said.get(error.status_code, "The request cannot be answered."), "")
+    answer.headers.update(error.headers or {})  # as Allow, where a method is not
+    return answer
 
 
 def _broken(request: Request, error: Exception) -> Response:
@@ -157,7 +172,8 @@ def _wants_json(request: Request) -> bool:
 
 def _answer(request: Request, status: int, message: str, fix: str) -> Response:
     if _wants_json(request):
-        return JSONResponse({"error": {"message": message, "fix": fix}}, status_code=status)
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        return JSONResponse({"error": {"message": message, "fix": fix}}, status_code=status, headers=headers)
     visitor = None
     if status not in (401, 500, 503):
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
@@ -12,10 +12,12 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from screening_node.admin import wellness
+from screening_node.admin import drift, wellness
 from screening_node.admin.access import public
 from screening_node.admin.site import Site, site_of
 from screening_node.errors import ScreeningNodeError
+from screening_node.queue import vitals
+from screening_node.store import gauges
 from screening_node.store import tables as t
 from screening_node.store.alarms import AlarmState
 
@@ -112,6 +114,8 @@ class StoreCollector(Collector):
         yield from self._depths(well)
         yield from self._lanes(well)
         yield from self._totals()
+        yield from self._drift()
+        yield from self._memory()
 
     @staticmethod
     def _depths(well: wellness.Wellness) -> Iterator[Metric]:
@@ -160,6 +164,49 @@ class StoreCollector(Collector):
         yield films
         yield results
         yield alerts
+
+    def _drift(self) -> Iterator[Metric]:
+        """The newest results beside the validation cohort's, as far as the bundle's card tells of it."""
+        config = self._site.config
+        with self._site.store.read() as tx:
+            recent = drift.recent(tx)
+        validation = None if config.validation is None else drift.spread_of(config.validation)
+        spreads = {"recent": recent.spread, "validation": validation}
+        means = {cohort: None if spread is None else spread.mean for cohort, spread in spreads.items()}
+        sds = {cohort: None if spread is None else spread.sd for cohort, spread in spreads.items()}
+        refused = {"recent": recent.refusal_rate, "validation": config.validation_refusals}
+        crossed = {"recent": recent.crossing_rate}
+        yield GaugeMetricFamily("screening_node_recent_films", "Newest films that are compared.", value=recent.films)
+        yield _by_cohort("screening_node_estimate_mean", "Mean of films' mean BMD, g/cm2.", means)
+        yield _by_cohort("screening_node_estimate_sd", "Standard deviation of films' mean BMD, g/cm2.", sds)
+        yield _by_cohort("screening_node_refusal_rate", "Part of the chest films that was refused.", refused)
+        yield _by_cohort("screening_node_crossing_rate", "Part of the judged films below a threshold.", crossed)
+        if config.validation is not None and recent.judged:
+            overlap = recent.estimates.overlap(config.validation)
+            yield GaugeMetricFamily("screening_node_estimate_overlap", "Recent and validation, 0 to 1.", value=overlap)
+
+    def _memory(self) -> Iterator[Metric]:
+        """GPUs' memory as workers measured it; absent where none has a GPU."""
+        with self._site.store.read() as tx:
+            measured = gauges.since(tx, dt.datetime.now(dt.UTC) - vitals.FRESH)
+        memory = GaugeMetricFamily(
+            "screening_node_gpu_memory_bytes", "Of each worker's GPU.", labels=["worker", "kind"]
+        )
+        for gauge in measured:
+            if gauge.name.startswith("gpu_memory_"):
+                kind = gauge.name.removeprefix("gpu_memory_").removesuffix("_bytes")
+                memory.add_metric([gauge.source, kind], gauge.value)
+        if memory.samples:
+            yield memory
+
+
+def _by_cohort(name: str, text: str, figures: Mapping[str, float | None]) -> Metric:
+    """One figure of the recent films and of the validation cohort; what is not known is left out."""
+    family = GaugeMetricFamily(name, text, labels=["cohort"])
+    for cohort, value in figures.items():
+        if value is not None:
+            family.add_metric([cohort], value)
+    return family
 
 
 def _alerts_by_state() -> sa.Select[str, int]:

@@ -160,7 +160,7 @@ def deliveries(
     exam: int | None = None,
     limit: int | None = 100,
 ) -> list[Row]:
-    """The deliveries, the newest first."""
+    """The deliveries, the newest first; those of notifications have no exam."""
     _known(state, tuple(outbox.DeliveryState), "deliveries")
     statement = sa.select(
         t.outbox.c.id,
@@ -175,7 +175,7 @@ def deliveries(
         t.outbox.c.delivered_at,
         t.outbox.c.sop_class_uid,
         t.outbox.c.sop_instance_uid,
-    ).join(t.results, t.results.c.id == t.outbox.c.result_id)
+    ).outerjoin(t.results, t.results.c.id == t.outbox.c.result_id)
     wanted = ((t.outbox.c.state, state), (t.outbox.c.destination, destination), (t.results.c.exam_id, exam))
     for column, value in wanted:
         statement = statement if value is None else statement.where(column == value)

@@ -200,13 +200,11 @@ def _durations(tx: sa.Connection, since: dt.datetime) -> dict[Origin, list[float
 
 def _scores(tx: sa.Connection, since: dt.datetime) -> Histogram:
     """Mean BMD of each film that was judged."""
-    statement = (
-        sa.select(sa.func.avg(t.estimates.c.bmd))
-        .join(t.results, t.results.c.id == t.estimates.c.result_id)
-        .where(t.results.c.created_at >= since, t.results.c.current)
-        .group_by(t.estimates.c.result_id)
-    )
-    return Histogram.of(map(float, tx.execute(statement).scalars()))
+    results = t.results.c
+    # Result by result: a grouped join would read the estimates of all times.
+    mean = sa.select(sa.func.avg(t.estimates.c.bmd)).where(t.estimates.c.result_id == results.id).scalar_subquery()
+    judged = sa.and_(results.created_at >= since, results.current, results.category.is_not(None))
+    return Histogram.of(value for value in tx.execute(sa.select(mean).where(judged)).scalars() if value is not None)
 
 
 def refusals(store: Store, *, days: int = DAYS) -> tuple[Share, ...]:

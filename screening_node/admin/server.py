@@ -43,7 +43,7 @@ def run_admin(config: AdminConfig, store: Store, archive: Archive, stop: threadi
 
 
 def _host(config: AdminConfig, store: Store) -> str:
-    if _has_accounts(store) or config.host in (LOOPBACK, "::1", "localhost"):
+    if config.oidc is not None or _has_accounts(store) or config.host in (LOOPBACK, "::1", "localhost"):
         return config.host
     log.warning(
         "The admin's page is served on %s only, since there is no account yet: screening-node admin create-user NAME.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import sqlalchemy as sa
 
@@ -28,20 +29,51 @@ _DAYS_THAT_MAKE_A_HABIT = 5
 _MIB = 1024 * 1024
 
 
+class Cause(StrEnum):
+    """What a trouble comes from."""
+
+    DISK = "disk"
+    QUEUE = "queue"
+    DESTINATION = "destination"
+    UNKNOWN_DESTINATION = "unknown-destination"
+    SILENCE = "silence"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Something that keeps the node from its work; ``link`` is the page where. What waits for a hand is no trouble."""
+    """Something that keeps the node from its work; ``link`` is the page where. What waits for a hand is no trouble.
 
+    ``cause`` and ``about`` (a destination's name) stay the same while it lasts, whatever ``text`` says. ``reason`` is
+    what a destination answered.
+    """
+
+    cause: Cause
     text: str
     link: str
     grave: bool = True
+    about: str = ""
+    reason: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether another host of the same store may see it otherwise."""
+        return self.cause in (Cause.DISK, Cause.UNKNOWN_DESTINATION)
+
+    @property
+    def whole(self) -> str:
+        """The text with the reason."""
+        return f"{self.text} {self.reason}".strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """Deliveries to one destination by state, and the newest error of those that wait."""
+    """Deliveries to one destination by state, and the newest error of those that wait.
+
+    ``to_people``: they are notifications, not reports.
+    """
 
     destination: str
+    to_people: bool
     configured: bool
     waiting: int
     parked: int
@@ -97,7 +129,7 @@ def look(store: Store, archive: Archive, destinations: tuple[str, ...], min_free
         *_disk_troubles(free, min_free_bytes),
         *_queue_troubles(oldest, now),
         *_lane_troubles(lanes),
-        *([Trouble(text=unusual, link="/overview", grave=False)] if unusual else []),
+        *([Trouble(cause=Cause.SILENCE, text=unusual, link="/overview", grave=False)] if unusual else []),
     )
     return Wellness(
         troubles=troubles,
@@ -147,6 +179,7 @@ def _lanes(tx: sa.Connection, configured: tuple[str, ...]) -> Iterator[Lane]:
             t.outbox.c.destination,
             t.outbox.c.state,
             sa.func.count().label("number"),
+            sa.func.count(t.outbox.c.result_id).label("reports"),
             sa.func.count(t.outbox.c.error).label("errors"),
             sa.func.max(sa.case((t.outbox.c.error.is_not(None), t.outbox.c.id))).label("newest"),
         )
@@ -159,6 +192,7 @@ def _lanes(tx: sa.Connection, configured: tuple[str, ...]) -> Iterator[Lane]:
         error = None if newest is None else tx.execute(sa.select(t.outbox.c.error).where(t.outbox.c.id == newest))
         yield Lane(
             destination=name,
+            to_people=bool(here) and not any(row.reports for row in here),
             configured=name in configured,
             waiting=sum(row.number for row in here if row.state != DeliveryState.PARKED),
             parked=sum(row.number for row in here if row.state == DeliveryState.PARKED),
@@ -190,32 +224,45 @@ def _free(archive: Archive) -> int | None:
 
 def _disk_troubles(free: int | None, wanted: int) -> Iterator[Trouble]:
     if free is None:
-        yield Trouble(text="The archive cannot be reached: no film is taken in.", link="/overview")
+        text, grave = "The archive cannot be reached: no film is taken in.", True
     elif free < wanted:
-        yield Trouble(text=f"The disk is full ({free // _MIB} MiB left): no film is taken in.", link="/overview")
+        text, grave = f"The disk is full ({free // _MIB} MiB left): no film is taken in.", True
     elif free < 4 * wanted:
-        yield Trouble(text=f"The disk fills: {free // _MIB} MiB left.", link="/overview", grave=False)
+        text, grave = f"The disk fills: {free // _MIB} MiB left.", False
+    else:
+        return
+    yield Trouble(cause=Cause.DISK, text=text, link="/overview", grave=grave)
 
 
 def _queue_troubles(oldest: dt.datetime | None, now: dt.datetime) -> Iterator[Trouble]:
     if oldest is not None and now - oldest > QUEUE_LATE:
         minutes = int((now - oldest).total_seconds() // 60)
-        yield Trouble(text=f"Films wait to be judged, the first for {minutes} minutes.", link="/work")
+        text = f"Films wait to be judged, the first for {minutes} minutes."
+        yield Trouble(cause=Cause.QUEUE, text=text, link="/work")
 
 
 def _lane_troubles(lanes: tuple[Lane, ...]) -> Iterator[Trouble]:
     for lane in lanes:
         if lane.retried:
             yield Trouble(
-                text=f"{lane.destination} does not take reports: {lane.waiting} wait. {lane.error or ''}".strip(),
+                cause=Cause.DESTINATION,
+                about=lane.destination,
+                text=f"{lane.destination} does not take {_of(lane)}: {lane.waiting} wait.",
+                reason=lane.error or "",
                 link="/work",
             )
         if lane.waiting and not lane.configured:
             yield Trouble(
-                text=f"{_reports(lane.waiting)} for {lane.destination}, which the configuration does not name.",
+                cause=Cause.UNKNOWN_DESTINATION,
+                about=lane.destination,
+                text=f"{_counted(lane)} for {lane.destination}, which the configuration does not name.",
                 link="/work",
             )
 
 
-def _reports(count: int) -> str:
-    return f"{count} {'report' if count == 1 else 'reports'}"
+def _of(lane: Lane) -> str:
+    return "notifications" if lane.to_people else "reports"
+
+
+def _counted(lane: Lane) -> str:
+    return f"{lane.waiting} {_of(lane)[:-1] if lane.waiting == 1 else _of(lane)}"

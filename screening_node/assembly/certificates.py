@@ -61,7 +61,7 @@ def check_certificates(settings: Settings) -> None:
         tls.serving(server_tls(settings.node.tls))
     if settings.intake.stow is not None and settings.intake.stow.tls is not None:
         tls.serving(server_tls(settings.intake.stow.tls))
-    for each in settings.destinations:
+    for each in (*settings.destinations, *settings.pull):
         if (client := client_tls(each.tls)) is not None:
             tls.calling(client)
     if settings.admin.oidc is not None and settings.admin.oidc.authorities is not None:

@@ -1,4 +1,4 @@
-"""The delivery process: who gets reports, how they are called, and what each gets of every film."""
+"""The delivery process: who gets reports and how they are called, what each gets of every film; who is told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_node.assembly.certificates import client_tls
 from screening_node.assembly.logs import configure_logging
+from screening_node.assembly.notifications import channels, told
 from screening_node.assembly.storage import opened
 from screening_node.settings import Settings
 from screening_node.store.archive import Archive
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run_delivery_process(stop: threading.Event, owner: str, settings: Settings) -> None:
-    """Send reports until ``stop`` is set; the body of the delivery process."""
+    """Send reports and notifications until ``stop`` is set; the body of the delivery process."""
     from screening_node.delivery.dispatcher import DeliveryConfig, run_delivery
 
     configure_logging()
@@ -29,8 +30,9 @@ def run_delivery_process(stop: threading.Event, owner: str, settings: Settings) 
         timeouts=timeouts(settings.delivery.timeout_seconds),
         give_up_after=dt.timedelta(days=settings.delivery.give_up_days),
     )
-    with opened(settings) as store:
-        run_delivery(config, destinations(settings), store, Archive(settings.store.archive), stop)
+    archive = Archive(settings.store.archive)
+    with opened(settings) as store, told(settings, store, archive):
+        run_delivery(config, (*destinations(settings), *channels(settings)), store, archive, stop)
 
 
 def destinations(settings: Settings) -> tuple[AnyDestination, ...]:

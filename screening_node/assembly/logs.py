@@ -7,11 +7,11 @@ import sys
 
 
 def configure_logging() -> None:
-    """Log to standard error, one line an event; the DICOM libraries' own messages may quote headers and stay out."""
+    """Log to standard error, one line an event; what libraries say may quote headers or addresses, and stays out."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
         format="%(asctime)s %(processName)s %(levelname)s %(name)s: %(message)s",
     )
-    for library in ("pynetdicom", "pydicom", "alembic", "highdicom"):
+    for library in ("pynetdicom", "pydicom", "alembic", "highdicom", "httpx", "authlib"):
         logging.getLogger(library).setLevel(logging.ERROR)

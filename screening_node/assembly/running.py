@@ -13,8 +13,10 @@ from screening_node.assembly.intake import run_intake_process
 from screening_node.assembly.logs import configure_logging
 from screening_node.assembly.notifications import channels
 from screening_node.assembly.ports import port_is_free
+from screening_node.assembly.pull import nightly, run_pull_process
 from screening_node.assembly.sign_in import oidc_config
 from screening_node.assembly.storage import lock_paths, opened
+from screening_node.assembly.upkeep import run_upkeep_process
 from screening_node.assembly.ways_in import run_folder_process, run_stow_process
 from screening_node.assembly.worker import run_worker_process
 from screening_node.errors import Misconfigured
@@ -81,6 +83,10 @@ def processes(settings: Settings) -> list[Any]:
         specs.append(ProcessSpec(name="stow", target=run_stow_process, args=(settings,)))
     if settings.intake.folder is not None:
         specs.append(ProcessSpec(name="folder", target=run_folder_process, args=(settings,)))
+    if nightly(settings):
+        specs.append(ProcessSpec(name="pull", target=run_pull_process, args=(settings,)))
+    if settings.retention.any_rule:
+        specs.append(ProcessSpec(name="upkeep", target=run_upkeep_process, args=(settings,)))
     if settings.admin.served:
         specs.append(ProcessSpec(name="admin", target=run_admin_process, args=(settings,)))
     return specs

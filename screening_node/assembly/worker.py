@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
 from screening_node.settings import Settings, load_reference_table, load_threshold_set, read_toml
 from screening_node.store.archive import Archive
+from screening_node.store.session import Store
 
 if TYPE_CHECKING:
     from screening_node.pathways.base import Pathway
@@ -33,7 +36,7 @@ def run_worker_process(stop: threading.Event, owner: str, settings: Settings) ->
     configure_logging()
     parts = judging(settings)
     log.info("Judging with bundle %s.", parts.pathway.identity.bundle)
-    with opened(settings) as store:
+    with opened(settings) as store, _vitals(settings, store, owner):
         screening = Screening(
             pathways={parts.pathway.name: parts.pathway},
             reference=parts.reference,
@@ -49,6 +52,15 @@ def run_worker_process(stop: threading.Event, owner: str, settings: Settings) ->
             batch_size=settings.worker.batch, decoders=settings.worker.threads, lease_s=settings.worker.lease_seconds
         )
         Worker(store, owner, prepare=screening.prepare, judge=screening.judge, rules=rules).run(stop)
+
+
+def _vitals(settings: Settings, store: Store, owner: str) -> AbstractContextManager[None]:
+    """The GPU's memory, for /metrics, by host and process; another process of that name goes on with its figures."""
+    from screening_node.networks import gpu
+    from screening_node.queue import vitals
+
+    measure = functools.partial(gpu.memory, device(settings.worker.device))
+    return vitals.written(store, owner.rpartition("/")[0], measure)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ from screening_node.cli import (
     listings,
     models,
     node,
+    notify,
+    pull,
     upkeep,
     users,
 )
@@ -30,7 +32,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its traceback shows local variables, and those hold patients' names
 )
-for room in (node, judging, listings, cohort, calibration, models, landmarks, experiments, evaluation, upkeep, users):
+for room in (
+    node,
+    judging,
+    listings,
+    cohort,
+    calibration,
+    models,
+    landmarks,
+    experiments,
+    evaluation,
+    upkeep,
+    users,
+    notify,
+    pull,
+):
     room.add_to(app)
 
 

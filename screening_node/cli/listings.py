@@ -27,7 +27,7 @@ from screening_node.store.session import Store
 
 alerts = typer.Typer(help="The alert log: one line for each patient's alarm.", no_args_is_help=True)
 exams = typer.Typer(help="What came in, and what became of it.", no_args_is_help=True)
-deliveries = typer.Typer(help="Reports on their way to destinations.", no_args_is_help=True)
+deliveries = typer.Typer(help="Reports and notifications on their way.", no_args_is_help=True)
 patients = typer.Typer(help="What the site knows about a patient.", no_args_is_help=True)
 audit = typer.Typer(help="Who did what; rows can only be added.", no_args_is_help=True)
 
@@ -179,9 +179,26 @@ def alerts_close(
     _done(f"Alert {number} closed.", {"number": number, "state": "closed"}, as_json=as_json)
 
 
+@alerts.command("retract")
+def alerts_retract(
+    number: Number,
+    reason: Annotated[str, typer.Option("--reason", help="What was wrong; it stands in the new report: name nobody.")],
+    actor: ActorOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take an alarm back: its films are judged again, and new reports say that it is retracted."""
+    from screening_node.admin import actions
+
+    with open_store(config) as store:
+        films = actions.retract(store, number, actor=actor_or_user(actor), reason=reason)
+    told = {"number": number, "state": "closed", "outcome": "retracted", "exams": films}
+    _done(f"Alert {number} retracted. New reports follow for {len(films)} films.", told, as_json=as_json)
+
+
 @alerts.command("export")
 def alerts_export(
-    to: Annotated[Path, typer.Option("--out", help="The file to write: .csv or .json.", dir_okay=False)],
+    to: Annotated[Path, typer.Option("--out", help="The file to write: .csv, .xlsx or .json.", dir_okay=False)],
     state: Annotated[str | None, typer.Option(help="Only open, acknowledged or closed ones.")] = None,
     actor: ActorOption = None,
     config: ConfigOption = None,
@@ -234,7 +251,9 @@ def exams_retry(
 
 @deliveries.command("list")
 def deliveries_list(
-    state: Annotated[str | None, typer.Option(help="Only pending, sending, delivered or parked ones.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only pending, sending, delivered, parked or cancelled ones.")
+    ] = None,
     destination: Annotated[str | None, typer.Option(help="Only those to this destination.")] = None,
     limit: LimitOption = 100,
     config: ConfigOption = None,
@@ -256,7 +275,7 @@ def deliveries_retry(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send parked or postponed reports again at once."""
+    """Send parked or postponed reports and notifications again at once."""
     from screening_node.admin import actions
 
     if (number is None) is not every:
@@ -268,6 +287,18 @@ def deliveries_retry(
         else:
             actions.retry_delivery(store, number, actor=actor_or_user(actor))
             _done(f"Delivery {number} will be tried again.", {"id": number, "state": "pending"}, as_json=as_json)
+
+
+@deliveries.command("cancel")
+def deliveries_cancel(
+    number: Number, actor: ActorOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Give a parked or waiting report or notification up; a later retry takes it up again."""
+    from screening_node.admin import actions
+
+    with open_store(config) as store:
+        actions.cancel_delivery(store, number, actor=actor_or_user(actor))
+    _done(f"Delivery {number} is cancelled.", {"id": number, "state": "cancelled"}, as_json=as_json)
 
 
 @patients.command("note")

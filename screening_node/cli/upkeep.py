@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from screening_node.cli import migration
 from screening_node.cli.console import ActorOption, Columns, ConfigOption, JsonOption, out, print_record, print_rows
 from screening_node.cli.listings import actor_or_user, open_store
 
@@ -17,6 +17,7 @@ Folder = Annotated[Path, typer.Argument(help="The backup's folder.", file_okay=F
 
 def add_to(app: typer.Typer) -> None:
     """Hang these commands under the root."""
+    migration.add_to(store)
     app.add_typer(store, name="store")
 
 
@@ -57,10 +58,8 @@ def backup(folder: Folder, config: ConfigOption = None, actor: ActorOption = Non
 @store.command("restore")
 def restore(folder: Folder, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Put a backup in the place of a store that is gone. The node must not run; every file is compared."""
-    from screening_node.assembly import lock_paths
-    from screening_node.assembly import open_store as assembled
+    from screening_node.assembly import not_running, opened
     from screening_node.errors import Misconfigured
-    from screening_node.service import single_run
     from screening_node.settings import load_settings
     from screening_node.store.backup import restore as put_back
     from screening_node.store.session import Store
@@ -69,11 +68,10 @@ def restore(folder: Folder, config: ConfigOption = None, as_json: JsonOption = F
     database = Store(settings.store.url.get_secret_value()).file
     if database is None:
         raise Misconfigured("The database is a server's.", fix="Use pg_restore, then copy the archive folder back.")
-    with ExitStack() as held:
-        for path in lock_paths(settings):
-            held.enter_context(single_run(path))
+    with not_running(settings):
         done = put_back(folder.absolute(), database, settings.store.archive)
-        assembled(settings).close()  # a backup of an older version gets this one's tables
+        with opened(settings) as restored:
+            restored.migrate()  # a backup of an older version gets this one's tables
     if as_json:
         print_record({"files": done.files}, as_json=True)
         return

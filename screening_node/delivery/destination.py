@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from screening_node.tls import ClientTls
@@ -56,7 +56,21 @@ class FhirDestination:
         return f"{self.name} (FHIR at {scheme}://{self.host}:{self.port}{self.path})"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotificationDestination:
+    """A channel to people. Its Apprise address is a secret: given, or in a file that is read anew for every message."""
+
+    name: str
+    address: str | None = field(default=None, repr=False)
+    address_file: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} (notifications)"
+
+
+#: What gets reports, and with channels to people all that the outbox can owe something.
 AnyDestination = Destination | MllpDestination | FhirDestination
+AnyReceiver = AnyDestination | NotificationDestination
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,9 +19,16 @@ from pynetdicom import _config
 
 from screening_node.delivery import retry
 from screening_node.delivery.channel import Channel, Unreachable
-from screening_node.delivery.destination import AnyDestination, FhirDestination, MllpDestination, Timeouts
+from screening_node.delivery.destination import (
+    AnyReceiver,
+    FhirDestination,
+    MllpDestination,
+    NotificationDestination,
+    Timeouts,
+)
 from screening_node.delivery.fhir import FhirChannel
 from screening_node.delivery.mllp import MllpChannel
+from screening_node.delivery.notification import NotificationChannel
 from screening_node.delivery.store_channel import StoreChannel
 from screening_node.errors import (
     DestinationRefused,
@@ -36,6 +43,7 @@ from screening_node.store.archive import Archive
 from screening_node.store.outbox import Delivery
 from screening_node.store.records import audit
 from screening_node.store.session import Store
+from screening_node.store.wakeups import LOOK_ANYWAY_S, Bell, Listener, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +55,8 @@ class DeliveryConfig:
     """How deliveries are made. Seconds throughout, but ``give_up_after``.
 
     ``lease`` is for how long a claimed delivery is this process's own; ``idle_close`` how long an association waits
-    for more before it is released.
+    for more before it is released; ``look_anyway`` how often the outbox is looked at where the database announces
+    what is new, ``poll`` where it does not.
     """
 
     ae_title: str
@@ -56,21 +65,28 @@ class DeliveryConfig:
     lease: float = 120.0
     batch: int = 8
     poll: float = 0.1
+    look_anyway: float = LOOK_ANYWAY_S
     idle_close: float = 5.0
     store_pause: float = 1.0
 
 
 def run_delivery(
     config: DeliveryConfig,
-    destinations: Sequence[AnyDestination],
+    destinations: Sequence[AnyReceiver],
     store: Store,
     archive: Archive,
     stop: threading.Event,
 ) -> None:
     """Deliver until ``stop`` is set; then end the associations and return within seconds."""
     quiet_libraries()
-    drains = [Drain(config, destination, store, archive, stop) for destination in destinations]
+    listener = Listener(store, Topic.DELIVERIES, look_anyway_s=config.look_anyway)
+    drains = [Drain(config, destination, store, archive, stop, listener.bell()) for destination in destinations]
     _take_back(store, destinations, stop, config.store_pause)
+    with listener:
+        _drain(drains, stop)
+
+
+def _drain(drains: Sequence[Drain], stop: threading.Event) -> None:
     threads = [threading.Thread(target=drain.run, name=drain.name, daemon=True) for drain in drains]
     for thread in threads:
         thread.start()
@@ -94,7 +110,7 @@ def owner_prefix() -> str:
     return f"delivery@{socket.gethostname()}:"
 
 
-def _take_back(store: Store, destinations: Sequence[AnyDestination], stop: threading.Event, pause: float) -> None:
+def _take_back(store: Store, destinations: Sequence[AnyReceiver], stop: threading.Event, pause: float) -> None:
     """What an earlier run on this host still held when it was killed is due at once."""
     while not stop.is_set():
         try:
@@ -112,12 +128,14 @@ def _take_back(store: Store, destinations: Sequence[AnyDestination], stop: threa
         return
 
 
-def channel_to(destination: AnyDestination, config: DeliveryConfig) -> Channel[Any]:
+def channel_to(destination: AnyReceiver, config: DeliveryConfig) -> Channel[Any]:
     """What speaks the destination's protocol."""
     if isinstance(destination, MllpDestination):
         return MllpChannel(destination, config.timeouts)
     if isinstance(destination, FhirDestination):
         return FhirChannel(destination, config.timeouts)
+    if isinstance(destination, NotificationDestination):
+        return NotificationChannel(destination, config.timeouts)
     return StoreChannel(destination, config.ae_title, config.timeouts)
 
 
@@ -125,13 +143,20 @@ class Drain:
     """Everything that one destination is owed, sent in order over a connection that is kept while it is used."""
 
     def __init__(
-        self, config: DeliveryConfig, destination: AnyDestination, store: Store, archive: Archive, stop: threading.Event
+        self,
+        config: DeliveryConfig,
+        destination: AnyReceiver,
+        store: Store,
+        archive: Archive,
+        stop: threading.Event,
+        bell: Bell,
     ) -> None:
         self._config = config
         self._destination = destination
         self._store = store
         self._archive = archive
         self._stop = stop
+        self._bell = bell
         self._owner = f"{owner_prefix()}{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._channel = channel_to(destination, config)
         self._last_used = time.monotonic()
@@ -144,10 +169,10 @@ class Drain:
     def run(self) -> None:
         """Deliver until the stop event is set; nothing that one round meets ends the thread."""
         while not self._stop.is_set():
-            pause = self._config.poll
+            pause = 0.0
             try:
-                if self._round():
-                    pause = 0.0
+                if not self._round():
+                    self._bell.wait(self._stop, self._config.poll)
             except StoreUnavailable as error:
                 logger.warning("Delivery to %s waits for the store: %s", self._destination.name, error)
                 pause = self._config.store_pause
@@ -220,9 +245,9 @@ class Drain:
         self._last_used = time.monotonic()
         self._mark(delivery, lambda tx: outbox.delivered(tx, delivery, _now()))
         logger.info(
-            "Delivered %s of exam %d to %s%s",
+            "Delivered %s%s to %s%s",
             delivery.kind,
-            delivery.exam_id,
+            f" {delivery.sop_instance_uid}" if delivery.exam_id is None else f" of exam {delivery.exam_id}",
             self._destination.name,
             f" ({note})" if note else "",
         )

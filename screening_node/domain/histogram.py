@@ -70,5 +70,11 @@ class Histogram:
         return sum(min(one, two) for one, two in zip(self.shares, other.shares, strict=True))
 
 
+def film_means(rows: Iterable[Iterable[float]]) -> list[float]:
+    """Each film's mean over the vertebrae that it has an estimate of; films without any are left out."""
+    known = ([value for value in row if math.isfinite(value)] for row in rows)
+    return [sum(values) / len(values) for values in known if values]
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -142,13 +142,8 @@ def figures(truth: Floats, estimate: Floats) -> dict[str, Any]:
         one, other = truth[known, column], estimate[known, column]
         numbers[f"{vertebra.value}_r"] = round(metrics.correlation(one, other) or 0.0, 3)
         numbers[f"{vertebra.value}_rmse"] = round(float(np.sqrt(np.mean((other - one) ** 2))), 4)
-    numbers[histogram.METRIC] = histogram.Histogram.of(_mean_bmd(estimate)).to_table()
+    numbers[histogram.METRIC] = histogram.Histogram.of(histogram.film_means(estimate.tolist())).to_table()
     return numbers
-
-
-def _mean_bmd(estimate: Floats) -> list[float]:
-    """Each film's mean over the vertebrae that it has an estimate of, g/cm2: (n, 4) -> n or fewer."""
-    return [float(row[known].mean()) for row, known in zip(estimate, np.isfinite(estimate), strict=True) if known.any()]
 
 
 def _network(member: Member) -> Network:

@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from screening_node.domain import histogram
 from screening_node.domain.alarm import ThresholdSet
 from screening_node.domain.result import Vertebra
 from screening_node.domain.tscore import ReferenceTable
 from screening_node.errors import Misconfigured
 from screening_node.laboratory import metrics
-from screening_node.laboratory.calibration import Fitted, Sample, Wanted, apply, figures, fit, held_out
+from screening_node.laboratory.calibration import Fitted, Floats, Sample, Wanted, apply, figures, fit, held_out
 from screening_node.laboratory.folder import Cohort
 from screening_node.laboratory.predictions import judge_cohort, writing
 from screening_node.laboratory.progress import Report, silent
@@ -163,7 +164,13 @@ def _summary(cohort: Cohort, sample: Sample, refused: int, old: Bundle, order: O
         "groups": list(fitted.calibration.lines),
         "rare": dict(fitted.rare),
         "vertebrae": _compared(sample, old.card.calibration, order, fitted),
+        histogram.METRIC: _spread(apply(fitted.calibration, sample)[0]),
     }
+
+
+def _spread(bmd: Floats) -> dict[str, Any]:
+    """How the calibrated estimates (n, 4) of the cohort are spread: what a node's own are laid beside."""
+    return histogram.Histogram.of(histogram.film_means(bmd.tolist())).to_table()
 
 
 def _compared(

@@ -15,6 +15,7 @@ file by it, and the radiologist's report must not be overwritten.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -31,6 +32,8 @@ _SYSTEMS: Final = {"UMLS": "UML"}
 #: As IHE writes it (RAD TF-2, 4.7); DICOM's own meaning of the code is "Study".
 _STUDY: Final = "113014^DICOM Study^DCM"
 _NULL: Final = '""'
+_OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
+_LONGEST_NAMESPACE: Final = 20  # IS, table 0363
 _FINAL_BY_OTHERS: Final = "O"  # the study is what was ordered, no result of ours
 
 
@@ -63,9 +66,18 @@ def _header(what: Message) -> dict[int, str]:
 
 def _patient(what: Message) -> str:
     film = what.statement.film
-    identifier = components(film.patient_id, "", "", what.issuer, "PI") if film.patient_id else _NULL
+    identifier = (
+        "^".join((escaped(film.patient_id), "", "", _authority(what.issuer), "PI")) if film.patient_id else _NULL
+    )
     names = _names(film.patient_name) or _NULL
     return segment("PID", {1: "1", 3: identifier, 5: names, 7: film.birth_date, 8: film.sex or "U"})
+
+
+def _authority(issuer: str) -> str:
+    """Who gave an identifier (HD, section 2.A.33): an OID as such; a name that HD.1 has no room for as a local ID."""
+    if _OID.fullmatch(issuer):
+        return f"&{issuer}&ISO"
+    return escaped(issuer) if len(issuer) <= _LONGEST_NAMESPACE else f"&{escaped(issuer)}&L"
 
 
 def _names(value: str, *before: str) -> str:

@@ -26,7 +26,6 @@ _OTHERS: Final = (
     "DroidSansFallback",
 )
 _FOLDER = Path(__file__).parent / "fonts"
-_MISSING = "?"
 _ELLIPSIS = "…"
 _NEVER_FIRST: Final = "、。，．：；！？）」』】》〉・ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ…,.:;!?)]}%"
 _NEVER_LAST: Final = "（「『【《〈([{"
@@ -113,7 +112,12 @@ def _by_font(text: str, font: str) -> Iterator[Run]:
     chosen = [(_font_for(character, font), character) for character in text]
     for name, characters in groupby(chosen, key=lambda pair: pair[0]):
         drawn = "".join(character for _, character in characters)
-        yield (name, drawn) if name else (font, _MISSING * len(drawn))
+        yield (name, drawn) if name else (font, "".join(map(_by_number, drawn)))
+
+
+def _by_number(character: str) -> str:
+    """What is shown of a character that no font has, rare ones in names beyond the BMP: its number in Unicode."""
+    return f"[U+{ord(character):04X}]"
 
 
 def _font_for(character: str, font: str) -> str:

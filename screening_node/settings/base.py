@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -22,6 +24,23 @@ def _ae_title(value: str) -> str:
             "Use 1 to 16 ASCII characters, no backslash, no space at either end, for example SCREENING_NODE.",
         )
     return value
+
+
+def split_url(value: str) -> SplitResult | None:
+    """The parts of an address; None where its port makes no sense."""
+    try:
+        parts = urlsplit(value)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of an address is this machine, whatever a name server says."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 AeTitle = Annotated[str, AfterValidator(_ae_title)]

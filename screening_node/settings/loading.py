@@ -110,11 +110,11 @@ def _resolved(merged: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
     for file in ("client_secret_file", "authorities"):
         places["admin", "oidc", file] = lambda value: str(folder / value)
-    for tokens in (("destinations", "*"), ("intake", "stow", "callers", "*")):
+    for tokens in (("destinations", "*"), ("intake", "stow", "callers", "*"), ("pull", "*")):
         places[(*tokens, "token_file")] = lambda value: str(folder / value)
     places["notifications", "channels", "*", "apprise_url_file"] = lambda value: str(folder / value)
     for file in ("certificate", "key", "authorities", "revocations"):
-        for section in (("node", "tls"), ("destinations", "*", "tls"), ("intake", "stow", "tls")):
+        for section in (("node", "tls"), ("destinations", "*", "tls"), ("intake", "stow", "tls"), ("pull", "*", "tls")):
             places[(*section, file)] = lambda value: str(folder / value)
     for place, resolve in places.items():
         merged = _changed(merged, place, resolve)

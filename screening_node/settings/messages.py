@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from screening_node.reporting.language import Language
 from screening_node.settings.access import DestinationTlsSection
-from screening_node.settings.base import Host, Port, Section, wrong
+from screening_node.settings.base import Host, Port, Section, is_loopback, split_url, wrong
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -29,29 +28,14 @@ def _uri(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    parts = _split(value)
+    parts = split_url(value)
     if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
         raise wrong(f"{value!r} is no address of a server", 'Write its base address, for example "https://HOST/fhir".')
     if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
         raise wrong("an address holds no user, question mark or hash", "Write the base address alone; see token_file.")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise wrong("patients' data would go out unencrypted", "Write https; http is for this machine (127.0.0.1).")
     return value.rstrip("/")
-
-
-def _split(value: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(value)
-        return parts if parts.port != 0 else None
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 Text = Annotated[str, AfterValidator(_field)]

@@ -34,9 +34,10 @@ from screening_node.settings.access import AllowSection, DestinationTlsSection, 
 from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
 from screening_node.settings.messages import FhirSection, Hl7Section, Name
 from screening_node.settings.notifications import NotificationsSection
+from screening_node.settings.retention import RetentionSection
 from screening_node.settings.signin import OidcSection
 from screening_node.settings.tables import load_reference_table, load_threshold_set
-from screening_node.settings.ways_in import FolderSection, StowSection
+from screening_node.settings.ways_in import FolderSection, PullSection, StowSection
 
 ENVIRONMENT_PREFIX = "SCREENING_NODE__"
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"})
@@ -307,6 +308,7 @@ class Settings(BaseSettings):
 
     node: NodeSection = NodeSection()
     destinations: tuple[AnyDestinationSection, ...] = ()
+    pull: tuple[PullSection, ...] = ()
     store: StoreSection
     pathways: PathwaysSection
     alarms: AlarmsSection = AlarmsSection()
@@ -316,6 +318,7 @@ class Settings(BaseSettings):
     delivery: DeliverySection = DeliverySection()
     admin: AdminSection = AdminSection()
     notifications: NotificationsSection = NotificationsSection()
+    retention: RetentionSection = RetentionSection()
 
     @classmethod
     def settings_customise_sources(
@@ -328,6 +331,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what ``load_settings`` hands over: it has merged the environment already, to resolve names."""
         return (init_settings,)
+
+    @field_validator("pull")
+    @classmethod
+    def _distinct_sources(cls, value: tuple[PullSection, ...]) -> tuple[PullSection, ...]:
+        names = [source.name for source in value]
+        if len(set(names)) < len(names):
+            raise wrong("two sources have one name", "Give each [[pull]] a name of its own.")
+        return value
 
     @field_validator("destinations")
     @classmethod

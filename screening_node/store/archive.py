@@ -2,6 +2,7 @@
 
     <root>/incoming/   files still being written; whatever lies here at start is a torn one
     <root>/objects/    films        <root>/reports/    reports
+    <root>/leaving/    files whose rows are just being changed to say that they are gone
 
 A file's name is made of two hashes, of its SOP Instance UID and of its content: no UID (which a sender chooses)
 ever reaches a path, and other content under the same UID can never overwrite what is there.
@@ -24,6 +25,7 @@ from screening_node.errors import DiskFull, Misconfigured, StoreUnavailable, Unr
 _SPOOL = "incoming"
 _OBJECTS = "objects"
 _REPORTS = "reports"
+_LEAVING = "leaving"
 #: Folders below each room, made in advance: then no film waits for a folder, nor two processes race for one.
 _FANOUT = tuple(f"{number:02x}" for number in range(256))
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -109,6 +111,38 @@ class Archive:
         """Remove a spooled file that will not be kept; it may be gone already."""
         with contextlib.suppress(OSError):
             temp.unlink()
+
+    def set_aside(self, relative: str) -> Path | None:
+        """Take a kept file out of its place, to be removed or put back; where it lies now, None where it is gone.
+
+        Two steps, because no file goes with the commit of a row: who dies between them leaves the file in
+        ``leaving/``, where ``set_aside_files`` finds it.
+        """
+        aside = self._root / _LEAVING / relative
+        with self._translated():
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.replace(self.path(relative), aside)
+            except FileNotFoundError:
+                return None
+        return aside
+
+    def put_back(self, aside: Path) -> None:
+        """Undo ``set_aside``; a file that came anew meanwhile stays, and is the same."""
+        target = self._root / aside.relative_to(self._root / _LEAVING)
+        with self._translated():
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, target)
+            _sync_folder(target.parent)
+        self.discard(aside)
+
+    def set_aside_files(self, *, older_than_seconds: float) -> Iterator[tuple[str, Path]]:
+        """Path in the archive, and where it lies, of every file that somebody set aside and then died."""
+        newest = time.time() - older_than_seconds
+        for aside in (self._root / _LEAVING).rglob("*.*"):
+            with contextlib.suppress(FileNotFoundError):
+                if aside.stat().st_ctime <= newest:
+                    yield str(aside.relative_to(self._root / _LEAVING)), aside
 
     def free_bytes(self) -> int:
         """Bytes that the archive's file system can still take."""

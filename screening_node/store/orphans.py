@@ -25,7 +25,8 @@ def orphans(store: Store, archive: Archive, *, older_than_seconds: float = 3600.
     old = (path for path in archive.kept() if archive.path(path).stat().st_mtime <= newest)
     for paths in _batched(old, _AT_ONCE):
         with store.read() as tx:
-            known = set(tx.execute(sa.select(instances.c.path).where(instances.c.path.in_(paths))).scalars())
+            there = sa.and_(instances.c.path.in_(paths), instances.c.removed_at.is_(None))
+            known = set(tx.execute(sa.select(instances.c.path).where(there)).scalars())
             known |= set(tx.execute(sa.select(outbox.c.path).where(outbox.c.path.in_(paths))).scalars())
         yield from sorted(set(paths) - known)
 

@@ -222,6 +222,7 @@ def requeue(tx: sa.Connection, delivery_id: int, now: dt.datetime) -> None:
     waiting = (DeliveryState.PARKED, DeliveryState.PENDING, DeliveryState.CANCELLED)
     said = "only parked, pending and cancelled ones can be sent again"
     _change(tx, delivery_id, waiting, said, state=DeliveryState.PENDING, not_before=now)
+    announce(tx, Topic.DELIVERIES)
 
 
 def cancel(tx: sa.Connection, delivery_id: int) -> None:

@@ -86,7 +86,12 @@ def _seen_before(tx: sa.Connection, instance: NewInstance) -> Recorded | None:
     sha256 = tx.execute(sa.select(t.instances.c.sha256).where(same)).scalar()
     if sha256 is None:
         return None
-    return Recorded.DUPLICATE if sha256 == instance.sha256 else Recorded.CONFLICT
+    if sha256 != instance.sha256:
+        return Recorded.CONFLICT
+    # The sender's bytes lie in the archive again, should the rule of retention have taken them.
+    gone = sa.and_(same, t.instances.c.removed_at.is_not(None))
+    tx.execute(t.instances.update().where(gone).values(removed_at=None))
+    return Recorded.DUPLICATE
 
 
 def _exam_for(tx: sa.Connection, instance: NewInstance) -> int:

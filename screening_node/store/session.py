@@ -10,21 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from screening_node.errors import DiskFull, Misconfigured, ScreeningNodeError, StoreUnavailable
+from screening_node.store import schema
 
 if TYPE_CHECKING:
     import psycopg
 
 _READ_ONLY = "screening_node_read_only"
-#: Any number that no other program on the same PostgreSQL server uses: migrations of two hosts take turns.
-_MIGRATION_LOCK = 0x5C4EE412
+#: Parts of a connection's address, and the variables that libpq reads them from.
+_LIBPQ = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+}
 
 
 class Store:
@@ -64,26 +72,29 @@ class Store:
                 connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             yield connection
 
-    def migrate(self) -> None:
-        """Bring the database to this version's tables; creates the file and its folder where there is none.
+    def migrate(self, target: str | None = None) -> None:
+        """Bring the database to this version's tables, or to others; makes file and folder where there are none.
 
-        Raises StoreUnavailable, DiskFull, or Misconfigured where a newer version of the node made the database.
+        Raises StoreUnavailable, DiskFull, AlreadyRunning where nodes of another version are connected, or
+        Misconfigured where a newer version made the database.
         """
         if self._file is not None:
             _create_file(self._file)
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-        try:
-            with self.begin() as connection:
-                if connection.dialect.name == "postgresql":
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except CommandError as error:
-            raise Misconfigured(
-                "The database was made by a newer version of the node.",
-                fix="Install that version again, or name another database in [store] url.",
-            ) from error
+        with self.begin() as tx:
+            schema.take_turns(tx)
+            schema.change(tx, target or schema.head())
+
+    def tables(self) -> str | None:
+        """The number of the tables that are there; None where there are none, or no file. Raises StoreUnavailable."""
+        if self._file is not None and not self._file.exists():
+            return None
+        with self.read() as tx:
+            return schema.current(tx)
+
+    def server_environment(self) -> dict[str, str]:
+        """The server's address for PostgreSQL's own programs, as variables: a password on a command line is seen."""
+        _, options = self._engine.dialect.create_connect_args(self._engine.url)
+        return {variable: str(options[key]) for key, variable in _LIBPQ.items() if options.get(key) is not None}
 
     @property
     def announces(self) -> bool:
@@ -99,8 +110,9 @@ class Store:
 
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
         alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "connect_timeout": 10}
+        named = {"application_name": schema.connection_name()}
         with self.translating():
-            return psycopg.connect(*arguments, **{**alive, **options}, autocommit=True)
+            return psycopg.connect(*arguments, **{**alive, **options, **named}, autocommit=True)
 
     @contextlib.contextmanager
     def translating(self) -> Iterator[None]:
@@ -142,7 +154,8 @@ def _database_file(url: URL) -> Path | None:
 def _engine(url: URL, file: Path | None, busy_seconds: float) -> sa.Engine:
     try:
         if file is None:
-            return sa.create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True)
+            named = {"application_name": schema.connection_name()}
+            return sa.create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=named)
         engine = sa.create_engine(
             "sqlite://",
             creator=lambda: _connect(file, busy_seconds),

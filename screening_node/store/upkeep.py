@@ -74,5 +74,7 @@ def _missing(store: Store, archive: Archive) -> Iterator[str]:
 def _after(store: Store, table: sa.Table, last: int) -> list[tuple[int, str]]:
     """The next rows, in short reads: a snapshot of hours would keep the WAL from being folded."""
     statement = sa.select(table.c.id, table.c.path).where(table.c.id > last).order_by(table.c.id).limit(_AT_ONCE)
+    if table is instances:
+        statement = statement.where(instances.c.removed_at.is_(None))
     with store.read() as tx:
         return [(int(number), str(path)) for number, path in tx.execute(statement)]

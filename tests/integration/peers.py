@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -23,9 +23,13 @@ _START_SECONDS = 30.0
 def require(program: str, package: str) -> str:
     """The path of a program; where it is missing the test fails in CI, and elsewhere says how to get it."""
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if found is not None:
-        return found
-    message = f"{program} is missing: apt-get install {package}"
+    if found is None:
+        missing(f"{program} is missing: apt-get install {package}")
+    return found
+
+
+def missing(message: str) -> NoReturn:
+    """Fail in CI; elsewhere skip, saying what is missing and how to get it."""
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
@@ -36,12 +40,9 @@ def orthanc_plugin(library: str, package: str) -> Path:
     found = sorted(Path("/usr").glob(f"lib/orthanc/{library}*")) + sorted(
         Path("/usr/share/orthanc/plugins").glob(library)
     )
-    if found:
-        return found[0]
-    message = f"{library} is missing: apt-get install {package}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    if not found:
+        missing(f"{library} is missing: apt-get install {package}")
+    return found[0]
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from unit.reporting import cases
 from screening_node.domain.alarm import AlarmDecision
 from screening_node.domain.result import RefusalCode, ScreeningResult
 from screening_node.reporting import document
+from screening_node.reporting.language import Language
 from screening_node.reporting.reporter import Report, Reporter, SopReference
 
 ABSENT = dict.fromkeys(
@@ -26,6 +27,7 @@ IDENTIFIERS = (
 )
 #: highdicom 0.28.2 cannot read a NUM without a value, which PS3.3 section C.18.1 allows.
 UNREADABLE_FOR_HIGHDICOM = "failed measurement"
+TRANSLATED = [language for language in Language if language is not Language.ENGLISH]
 SR_NAMES = {
     document.COMPREHENSIVE_3D_SR: "Comprehensive3DSR",
     document.COMPREHENSIVE_SR: "ComprehensiveSR",
@@ -42,6 +44,7 @@ class Case:
     alarm: AlarmDecision
     sop_class_uid: str = document.COMPREHENSIVE_3D_SR
     revision: int = 1
+    language: Language = Language.ENGLISH
 
 
 def judged(header: dict[str, Any] | None = None, **changes: Any) -> Case:
@@ -58,6 +61,10 @@ CASES = {
         alarm=cases.NOT_RAISED,
     ),
     "revised": judged(revision=2),
+    "retracted": judged(alarm=cases.RETRACTED, revision=2),
+    "header corrected": judged(alarm=cases.CORRECTED, revision=2),
+    "retracted, then refused": judged(result=cases.refused(RefusalCode.EXPOSURE), alarm=cases.RETRACTED, revision=3),
+    "calibrated": judged(result=cases.calibrated()),
     "MONOCHROME1": judged({"PhotometricInterpretation": "MONOCHROME1"}),
     "CR": judged({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1", "Modality": "CR"}),
     "time zone": judged({"TimezoneOffsetFromUTC": "+0845"}),
@@ -94,6 +101,12 @@ CASES = {
         }
     ),
     "Shift-JIS": judged({"SpecificCharacterSet": b"ISO_IR 13", "PatientName": "山田^太郎".encode("shift_jis")}),
+    "GBK": judged({"SpecificCharacterSet": b"GBK", "PatientName": "Wang^XiaoDong=王^小东".encode("gbk")}),
+    "beyond the BMP": judged({"SpecificCharacterSet": b"ISO_IR 192", "PatientName": "Yoshida=𠮷田^太郎".encode()}),
+    "three groups": judged(
+        {"SpecificCharacterSet": b"ISO_IR 192", "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう".encode()}
+    ),
+    "issuer that HL7 has no room for": judged({"IssuerOfPatientID": b"NATIONAL HEALTH INSURANCE REGISTER"}),
     "Latin-1": judged({"PatientName": "Buc^Jérôme".encode("latin-1")}),
     "Latin-1, not declared": judged({"SpecificCharacterSet": None, "PatientName": "Buc^Jérôme".encode("latin-1")}),
     "Arabic": judged({"SpecificCharacterSet": b"ISO_IR 127", "PatientName": "قباني^لنزار".encode("iso8859-6")}),
@@ -106,13 +119,25 @@ CASES = {
         )
         for uid, name in SR_NAMES.items()
     },
+    **{f"alarm in {language.value}": judged(language=language) for language in TRANSLATED},
+    **{
+        f"retracted in {language.value}": judged(alarm=cases.RETRACTED, revision=2, language=language)
+        for language in TRANSLATED
+    },
+    **{
+        f"refused in {language.value}": judged(
+            result=cases.refused(RefusalCode.HARDWARE), alarm=cases.NOT_EVALUATED, language=language
+        )
+        for language in TRANSLATED
+    },
     "revised as EnhancedSR": judged(sop_class_uid=document.ENHANCED_SR, revision=3),
 }
 READABLE = {name: case for name, case in CASES.items() if name != UNREADABLE_FOR_HIGHDICOM}
 
 
-def report_of(case: Case, folder: Path) -> Report:
+def report_of(case: Case, folder: Path, before: str = "2.25.1") -> Report:
+    """The case's report; a revision names the report of UID ``before``."""
     film = cases.film_file(folder / "film.dcm", **case.header)
     reporter = Reporter(cases.TABLE, software_version="0.1.0", zone=dt.UTC, sop_class_uid=case.sop_class_uid)
-    before = SopReference(sop_class_uid=case.sop_class_uid, sop_instance_uid="2.25.1") if case.revision > 1 else None
-    return reporter.report(film, case.result, case.alarm, cases.AT, case.revision, before)
+    old = SopReference(sop_class_uid=case.sop_class_uid, sop_instance_uid=before) if case.revision > 1 else None
+    return reporter.report(film, case.result, case.alarm, cases.AT, case.revision, old, case.language)

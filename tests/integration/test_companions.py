@@ -50,7 +50,8 @@ def made() -> Iterator[tuple[str, Kind, Case]]:
 
 
 def object_of(kind: Kind, case: Case, folder: Path, **header: Any) -> Report | None:
-    return companion(kind, folder, case.result, alarm=case.alarm, revision=case.revision, **{**case.header, **header})
+    how = {"alarm": case.alarm, "revision": case.revision, "language": case.language}
+    return companion(kind, folder, case.result, **how, **{**case.header, **header})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from unit.reporting import cases, trees
 
 from screening_node.delivery.destination import Destination, Timeouts
 from screening_node.delivery.sender import Connection, StoredObject, inspect
+from screening_node.domain.alarm import HEADER_CORRECTED
 from screening_node.domain.result import RefusalCode
 from screening_node.reporting import codes, document
 from screening_node.reporting.reporter import Report
@@ -104,3 +105,26 @@ def test_a_revision_comes_beside_the_first_report_and_names_it(tmp_path: Path, o
     assert new.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].SeriesInstanceUID == old.SeriesInstanceUID
     patient = trees.groups(new)["Lumbar bone density of the patient"]
     assert trees.value(trees.child(patient, codes.FINDING)) == codes.BONE_DENSITY_LOW
+
+
+@pytest.mark.parametrize("name", ["retracted", "header corrected"])
+def test_a_report_that_was_wrong_is_followed_by_one_that_says_so(
+    name: str, tmp_path: Path, orthanc: peers.Orthanc
+) -> None:
+    uid = f"1.2.826.0.1.3680043.10.996.{orthanc.port}.{len(name)}"
+    wrong = report_of(replace(CASES["alarm"], header={"SOPInstanceUID": uid, "PatientName": "Wrong^Name"}), tmp_path)
+    header = {"SOPInstanceUID": uid, "PatientName": "Right^Name"}
+    right = report_of(replace(CASES[name], header=header), tmp_path, before=wrong.sop_instance_uid)
+    store([saved(wrong, tmp_path / "1.dcm"), saved(right, tmp_path / "2.dcm")], orthanc.ae_title, orthanc.port)
+    new = dcmread(io.BytesIO(orthanc.file_of(right.sop_instance_uid)))
+    (series,) = new.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert [item.ReferencedSOPInstanceUID for item in series.ReferencedSOPSequence] == [wrong.sop_instance_uid]
+    assert str(new.PatientName) == "Right^Name"
+    patient = trees.groups(new)["Lumbar bone density of the patient"]
+    said = trees.value(trees.child(patient, codes.COMMENT))
+    if name == "retracted":
+        assert trees.value(trees.child(patient, codes.BONE_DENSITY_ALARM)).value == "ALARM-RETRACTED"
+        assert "BONE DENSITY ALARM RETRACTED." in said
+        assert cases.GIVEN in said
+    else:
+        assert HEADER_CORRECTED in said

@@ -1,4 +1,4 @@
-"""The node itself: how it is, how it was over the last days, who did what, what it was told."""
+"""The node itself: how it is, how it was over the last days, who did what."""
 
 from __future__ import annotations
 
@@ -54,9 +54,3 @@ def audit(request: Request, visitor: Admin) -> HTMLResponse:
     rows = listings.rows(site_of(request).store, statement)
     older = rows[-1]["id"] if len(rows) == _AUDIT_ROWS else None
     return render(request, "audit.html", visitor, rows=rows, older=older, subject=subject)
-
-
-@router.get("/settings")
-def settings(request: Request, visitor: Admin) -> HTMLResponse:
-    """What the node was told, secrets masked; read-only."""
-    return render(request, "settings.html", visitor, users=site_of(request).accounts.names())

@@ -47,6 +47,16 @@ def test_a_planted_session_is_worth_nothing(guarded: str) -> None:
             assert attacker.get("/").status_code == 303
 
 
+def test_signing_in_again_ends_the_session_of_before(guarded: str) -> None:
+    with user(guarded, "viewer") as browser:
+        first = browser.client.cookies[access.COOKIE]
+        browser.sign_in("viewer")
+        assert browser.client.cookies[access.COOKIE] != first
+    with Browser(guarded) as other:
+        other.client.cookies.set(access.COOKIE, first)
+        assert other.get("/").status_code == 303
+
+
 def test_after_signing_out_the_cookie_opens_nothing(guarded: str) -> None:
     with user(guarded, "viewer") as browser:
         secret = browser.client.cookies[access.COOKIE]

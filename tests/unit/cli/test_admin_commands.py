@@ -99,6 +99,14 @@ def test_the_actor_is_the_user_where_none_is_given(run: Run, monkeypatch: pytest
     assert entry["actor"] == "tom"
 
 
+def test_an_alarm_is_retracted_with_a_reason(run: Run) -> None:
+    told = listed(run, "alerts", "retract", "1", "--reason", "A marker lay on the clavicle.", "--actor", "dr")
+    assert (told["state"], told["outcome"]) == ("closed", "retracted")
+    assert listed(run, "alerts", "show", "1")["comment"] == "A marker lay on the clavicle."
+    assert [row["actor"] for row in listed(run, "audit", "list") if row["action"] == "alert.retract"] == ["dr"]
+    assert run("alerts", "retract", "1").exit_code == 2, "a reason has to be given"
+
+
 def test_all_deliveries_are_retried(run: Run) -> None:
     assert listed(run, "deliveries", "retry", "--all") == {"count": 1}
     assert "parked" not in {row["state"] for row in listed(run, "deliveries", "list")}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from screening_node.domain.histogram import METRIC, Histogram
+from screening_node.domain.histogram import METRIC, Histogram, film_means
 
 
 def test_values_are_counted_where_they_lie() -> None:
@@ -39,3 +39,8 @@ def test_overlap_is_what_both_have() -> None:
     assert one.overlap(Histogram.of([0.71] * 10)) == pytest.approx(0.75)
     assert one.overlap(Histogram.of([1.5])) == 0.0
     assert one.overlap(Histogram.of([])) == 0.0
+
+
+def test_a_film_is_the_mean_of_what_it_has() -> None:
+    nan = float("nan")
+    assert film_means([[0.8, 1.0, nan, nan], [nan] * 4, [0.7, 0.7, 0.7, 0.7]]) == pytest.approx([0.9, 0.7])

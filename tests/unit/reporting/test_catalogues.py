@@ -89,7 +89,7 @@ def test_every_character_can_be_drawn(language: Language) -> None:
         for said in forms(message.string):
             for font in (typeface.REGULAR, typeface.BOLD):
                 drawn = "".join(piece for _, piece in typeface.runs(said, font))
-                assert drawn == said, "a character that no font has is drawn as a question mark"
+                assert drawn == said, "a character that no font has is drawn as its number"
 
 
 def test_nothing_is_a_diagnosis_or_calls_a_patient_healthy(language: Language) -> None:

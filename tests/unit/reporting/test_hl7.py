@@ -45,6 +45,24 @@ def test_where_the_film_names_no_issuer_the_site_does(tmp_path: Path) -> None:
     assert pid[3] == "P-1^^^HOSPITAL^PI"
 
 
+@pytest.mark.parametrize(
+    ("issuer", "authority"),
+    [
+        ("TWENTY CHARACTERS OK", "TWENTY CHARACTERS OK"),
+        ("TWENTY-ONE CHARACTERS", "&TWENTY-ONE CHARACTERS&L"),
+        ("A&B NATIONAL HEALTH INSURANCE", r"&A\T\B NATIONAL HEALTH INSURANCE&L"),
+        ("1.2.276.0.76.3.1.78", "&1.2.276.0.76.3.1.78&ISO"),
+        ("1.2.276.0.76.3.1.78.1.0.10", "&1.2.276.0.76.3.1.78.1.0.10&ISO"),
+        ("1.02", "1.02"),
+    ],
+)
+def test_an_issuer_stands_where_it_has_room(issuer: str, authority: str, tmp_path: Path) -> None:
+    report = made(tmp_path, cases.result(), IssuerOfPatientID=issuer.encode())
+    (pid,) = rows(report, "PID")
+    assert pid[3] == f"P-1^^^{authority}^PI"
+    strict(report.data)
+
+
 def test_nobody_is_made_up(tmp_path: Path) -> None:
     header = dict.fromkeys(("PatientID", "PatientName", "PatientBirthDate", "PatientSex"), b"")
     (pid,) = rows(made(tmp_path, cases.result(), **header), "PID")

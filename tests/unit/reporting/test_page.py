@@ -121,8 +121,15 @@ def test_arabic_letters_are_joined_and_stand_from_right_to_left() -> None:
 
 def test_every_script_has_a_font_and_what_has_none_is_marked() -> None:
     for text in ("Jérôme", "Ёлка", "Ώρα", "王小东", "たろう", "홍길동", "لنزار", "שלום", "สมชาย"):
-        assert "?" not in "".join(piece for _, piece in typeface.runs(text)), text
-    assert typeface.runs("\U0001f600") == [(typeface.REGULAR, "?")]
+        assert "[U+" not in "".join(piece for _, piece in typeface.runs(text)), text
+    assert typeface.runs("\U0001f600") == [(typeface.REGULAR, "[U+1F600]")]
+
+
+def test_a_rare_ideograph_in_a_name_is_shown_by_its_number(tmp_path: Path) -> None:
+    """Beyond the BMP, where the bundled fonts end: said so that it can be looked up, never another letter."""
+    name = "Yoshida^Tarou=\U00020bb7田^太郎"
+    first, _ = pages(tmp_path, cases.normal(), SpecificCharacterSet="ISO_IR 192", PatientName=name)
+    assert "[U+20BB7]田 太郎" in first
 
 
 def test_a_text_that_is_too_long_is_cut_visibly() -> None:

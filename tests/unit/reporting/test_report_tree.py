@@ -246,7 +246,10 @@ def test_every_code_survives_the_round_trip(tmp_path: Path) -> None:
     for modality in codes.MODALITIES:
         film = cases.film_file(tmp_path / f"{modality}.dcm", Modality=modality)
         found |= trees.all_codes(trees.parsed(reporter().report(film, cases.result(), cases.RAISED, cases.AT)))
-    outcomes: list[tuple[ScreeningResult, AlarmDecision]] = [(cases.normal(), cases.NOT_RAISED)]
+    outcomes: list[tuple[ScreeningResult, AlarmDecision]] = [
+        (cases.normal(), cases.NOT_RAISED),
+        (cases.calibrated(), cases.RETRACTED),
+    ]
     outcomes += [(cases.refused(code), cases.NOT_EVALUATED) for code in RefusalCode]
     broken = replace(cases.normal().findings[0], bmd=float("nan"))
     outcomes.append((replace(cases.normal(), findings=(broken,)), cases.NOT_RAISED))

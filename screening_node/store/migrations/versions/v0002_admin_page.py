@@ -59,3 +59,13 @@ def upgrade() -> None:
         op.add_column("alarms", column)
     for table, columns in _INDEXES:
         op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, list(columns), unique=False)
+
+
+def downgrade() -> None:
+    """Drop them, and what they hold: accounts, and how alarms ended. The tables are those of 0001 again."""
+    for table, columns in reversed(_INDEXES):
+        op.drop_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table_name=table)
+    for column in ("dxa_t_score", "dxa_date", "outcome", "closed_by", "assigned_to", "version"):
+        op.drop_column("alarms", column)
+    op.drop_table("sessions")
+    op.drop_table("accounts")

@@ -1,0 +1,85 @@
+"""Whom the node tells of alarms, dead letters and troubles: ``[notifications]``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from screening_node.notifications.topics import Topic
+from screening_node.settings.base import Section, split_url, wrong
+from screening_node.settings.messages import Name
+
+
+def _page(value: str) -> str:
+    parts = split_url(value)
+    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
+        raise wrong(f"{value!r} is no address of a page", 'Write it as a browser does, such as "https://HOST:8180".')
+    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
+        raise wrong("an address holds no user, question mark or hash", "Write scheme, host and port alone.")
+    return value.rstrip("/")
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError) as error:  # ZoneInfo raises them all
+        raise wrong(
+            f"{value!r} is no time zone that this machine knows", 'Write a name such as "Europe/Berlin" or "UTC".'
+        ) from error
+    return value
+
+
+class ChannelSection(Section):
+    """One way to people, by its Apprise address, and what they want to hear of.
+
+    That there is an address shows when the node starts: commands of an admin run without the service's environment.
+    """
+
+    name: Name
+    apprise_url: SecretStr | None = None
+    apprise_url_file: Path | None = None
+    about: Annotated[tuple[Topic, ...], Field(min_length=1)] = tuple(Topic)
+
+    @field_validator("about", mode="before")
+    @classmethod
+    def _from_environment(cls, value: object) -> object:
+        """pydantic-settings reads no JSON below a list."""
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if self.apprise_url is not None and self.apprise_url_file is not None:
+            raise wrong(
+                "the address is given twice", "Drop apprise_url_file, or unset the environment variable of apprise_url."
+            )
+        return self
+
+
+class DigestSection(Section):
+    """The daily digest. Without ``time_zone`` it goes by this machine's."""
+
+    enabled: bool = False
+    hour: Annotated[int, Field(ge=0, le=23)] = 7
+    minute: Annotated[int, Field(ge=0, le=59)] = 0
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+
+
+class NotificationsSection(Section):
+    """Without a channel nobody is told. ``page``: the admin's page as people's browsers reach it, for links."""
+
+    channels: tuple[ChannelSection, ...] = ()
+    page: Annotated[str, AfterValidator(_page)] | None = None
+    digest: DigestSection = DigestSection()
+
+    @model_validator(mode="after")
+    def _heard(self) -> Self:
+        if self.digest.enabled and not any(Topic.DIGEST in channel.about for channel in self.channels):
+            raise wrong("nobody gets the digest", 'Add a channel that is about "digest", or leave enabled out.')
+        return self
