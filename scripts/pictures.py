@@ -32,9 +32,8 @@ from screening_node.domain.result import (
 )
 from screening_node.imaging import display, pixels
 from screening_node.pathways.chest_film import regions
-from screening_node.phantom.anatomical import render
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.film import SyntheticFilm
+from screening_node.phantom.film import SyntheticFilm, render
 from screening_node.reporting.kinds import Kind, ObjectSet
 from screening_node.reporting.reporter import Reporter
 from screening_node.settings import find_table, load_reference_table, load_threshold_set
@@ -68,7 +67,7 @@ class Example:
 
 def main(folder: Path) -> None:
     """Write the pictures."""
-    film = render(343, long_side=1400)
+    film = render(1, long_side=1400)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "film.dcm"
         dataset_of(film).save_as(path, enforce_file_format=True)
