@@ -4,12 +4,14 @@
     ├── Transient                  worth another try: what failed may mend itself
     │   ├── StoreUnavailable       the database is locked, gone or unreachable
     │   ├── DiskFull               the archive cannot take the bytes
-    │   └── DestinationUnavailable a PACS is away, slow or out of resources
+    │   ├── DestinationUnavailable a PACS is away, slow or out of resources
+    │   └── SourceUnavailable      an archive to fetch from is away, slow or out of resources
     ├── Permanent                  another try would end the same way
     │   ├── UnreadableObject       the bytes are no DICOM object that can be read
     │   ├── UnreadablePixels       the object is sound but its pixels cannot be decoded
     │   ├── DestinationRefused     a PACS answered, and the answer was no
     │   │   └── SopClassRefused    it takes no objects of this SOP class
+    │   ├── SourceRefused          an archive to fetch from answered, and the answer was no
     │   ├── LeaseLost              the job was given to another worker meanwhile
     │   ├── IllegalTransition      an event that the present state does not allow
     │   ├── ChangedMeanwhile       somebody else changed it since it was looked at
@@ -51,6 +53,10 @@ class DestinationUnavailable(Transient):
     """A destination is away, slow or out of resources."""
 
 
+class SourceUnavailable(Transient):
+    """An archive to fetch from is away, slow or out of resources."""
+
+
 class Permanent(ScreeningNodeError):
     """Another try would end the same way."""
 
@@ -69,6 +75,10 @@ class DestinationRefused(Permanent):
 
 class SopClassRefused(DestinationRefused):
     """A destination does not take objects of this SOP class at all."""
+
+
+class SourceRefused(Permanent):
+    """An archive to fetch from answered, and the answer was no."""
 
 
 class LeaseLost(Permanent):

@@ -12,6 +12,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening_node.delivery.sender import _contexts_for
 from screening_node.imaging.header import RADIOGRAPH_CLASSES
+from screening_node.intake.pull.dimse import contexts
 from screening_node.intake.scp import archivable_transfer_syntaxes, supported_contexts
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.reporting import uids
@@ -77,6 +78,21 @@ def made() -> str:
     return table(("Kind", "SOP Class", "UID", "Modality", "Series Number", "Transfer syntaxes offered"), rows)
 
 
+def pull() -> str:
+    """The contexts in which the node asks archives; one row for those that differ in their transfer syntax alone."""
+    rows = []
+    for by_get in (False, True):
+        for context in contexts(by_get=by_get):
+            uid, syntaxes = str(context.abstract_syntax), [UID(each).name for each in context.transfer_syntax]
+            if uid in RADIOGRAPH_CLASSES:
+                row = (*named(uid), "SCP (of C-GET)", "each of the table above")
+            else:
+                row = (*named(uid), "SCU", "uncompressed" if len(syntaxes) > 2 else "; ".join(syntaxes))
+            if row not in rows:
+                rows.append(row)
+    return table(("SOP Class", "UID", "Role", "Transfer syntaxes offered"), rows)
+
+
 def implementation() -> str:
     """How the node names itself on the wire and in files."""
     entity = AE()
@@ -94,6 +110,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "transfer-syntaxes": transfer_syntaxes,
     "statuses": statuses,
     "stow": stow,
+    "pull": pull,
     "made": made,
     "sop-classes": sop_classes,
 }

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from screening_node.assembly.ports import REACHED_AS, can_listen
+from screening_node.assembly.pull import check_source
+from screening_node.assembly.storage import opened
 from screening_node.assembly.ways_in import stow_callers
+from screening_node.errors import ScreeningNodeError
 from screening_node.settings import Settings
-from screening_node.settings.ways_in import FolderSection, StowSection
+from screening_node.settings.ways_in import FolderSection, PullSection, StowSection
+from screening_node.store import pulls
 
 _SECONDS = 5.0
 
@@ -34,6 +38,8 @@ def ways_in(settings: Settings) -> Iterator[Look]:
         yield from _stow(settings.intake.stow)
     if settings.intake.folder is not None:
         yield _folder(settings.intake.folder, settings.store.archive)
+    for section in settings.pull:
+        yield from _pull(section, settings)
 
 
 def _stow(section: StowSection) -> Iterator[Look]:
@@ -83,6 +89,27 @@ def _folder(section: FolderSection, archive: Path) -> Look:
             fix="Give this user the right to: files are moved when they are taken.",
         )
     return Look(check="folder", state="ok", message=f"{section.path} can be read and written.")
+
+
+def _pull(section: PullSection, settings: Settings) -> Iterator[Look]:
+    check = f"pull {section.name}"
+    with opened(settings) as store:
+        try:
+            said = check_source(section, settings, store)
+        except ScreeningNodeError as error:
+            yield Look(check=check, state="fail", message=error.message, fix=error.fix)
+            return
+        yield Look(check=check, state="ok", message=f"{section.name} {said}.")
+        if store.file is not None and not store.file.exists():
+            return
+        partial = [day for day in pulls.days(store, section.name) if day.state is pulls.DayState.PARTIAL]
+    if partial:
+        yield Look(
+            check=check,
+            state="warn",
+            message=f"Of {len(partial)} days some films did not come.",
+            fix=f"See which: screening-node pull --source {section.name} --status; the log says why.",
+        )
 
 
 def _answers(section: StowSection) -> bool:

@@ -20,7 +20,7 @@ from pynetdicom.pdu_primitives import P_DATA
 from screening_node.intake.header import is_valid_uid
 from screening_node.intake.refused import Refused
 from screening_node.intake.responses import c_store_response
-from screening_node.intake.spool import Spool
+from screening_node.intake.spool import Priority, Spool
 from screening_node.intake.statuses import IntakeStatus
 from screening_node.intake.wire import Wire
 
@@ -124,6 +124,8 @@ class SpoolingProvider(DIMSEServiceProvider):
         elif command.get("AffectedSOPClassUID") != context.abstract_syntax:
             spool.refuse(Refused(IntakeStatus.SOP_CLASS_NOT_SUPPORTED, "Affected SOP Class UID was not negotiated."))
         else:
+            if self._was_moved_here(command):
+                spool.priority = Priority.BACKLOG
             spool.open(
                 sop_class_uid=str(context.abstract_syntax),
                 sop_instance_uid=instance,
@@ -132,6 +134,11 @@ class SpoolingProvider(DIMSEServiceProvider):
                 min_free=self._min_free,
             )
         return spool
+
+    def _was_moved_here(self, command: Dataset) -> bool:
+        """Whether a C-MOVE of the node's own has brought it (PS3.7 section 9.1.1.1.8: Move Originator AE Title)."""
+        originator = str(command.get("MoveOriginatorApplicationEntityTitle") or "").strip()
+        return bool(originator) and originator == (self.assoc.acceptor.ae_title or "").strip()
 
     def _finish(self, message: DIMSEMessage, spool: Spool) -> None:
         """The object is complete: keep it, then answer."""

@@ -1,14 +1,17 @@
-"""Ways in beside C-STORE: ``[intake.stow]`` and whom it lets in, ``[intake.folder]``."""
+"""Ways in beside C-STORE: ``[intake.stow]`` and whom it lets in, ``[intake.folder]``, ``[[pull]]``."""
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from screening_node.settings.access import Network, TlsSection, not_empty
-from screening_node.settings.base import AeTitle, Host, Port, Section, is_loopback, wrong
+from screening_node.settings.access import DestinationTlsSection, Network, TlsSection, not_empty
+from screening_node.settings.base import AeTitle, Host, Port, Section, is_loopback, split_url, wrong
+from screening_node.settings.messages import Name
 
 
 class StowCallerSection(Section):
@@ -79,3 +82,71 @@ class FolderSection(Section):
     path: Path
     poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 5
     settle_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 10
+
+
+def _base_address(value: str) -> str:
+    parts = split_url(value)
+    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
+        raise wrong(f"{value!r} is no address of a server", 'Write its base, for example "https://HOST/dicom-web".')
+    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
+        raise wrong("an address holds no user, question mark or hash", "Write the base address alone; see token_file.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise wrong("patients' data would come unencrypted", "Write https; http is for this machine (127.0.0.1).")
+    return value.rstrip("/")
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError) as error:  # KeyError: ZoneInfoNotFoundError is one
+        raise wrong(
+            f"{value!r} is no time zone that this machine knows", 'Write a name such as "Europe/Berlin" or "UTC".'
+        ) from error
+    return value
+
+
+Code = Annotated[str, Field(pattern=r"^[A-Z0-9_ ]{1,16}$")]
+
+
+class PullSection(Section):
+    """An archive whose films are fetched: over DICOM, or DICOMweb where ``url`` is given."""
+
+    name: Name
+    ae_title: AeTitle
+    host: Host | None = None
+    port: Port | None = None
+    retrieve: Literal["move", "get"] = "move"
+    url: Annotated[str, AfterValidator(_base_address)] | None = None
+    token_file: Path | None = None
+    tls: DestinationTlsSection | None = None
+    modalities: Annotated[tuple[Code, ...], Field(min_length=1)] = ("CR", "DX")
+    body_parts: tuple[Code, ...] = ()
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+    window: tuple[dt.time, dt.time] = (dt.time(22), dt.time(5))
+    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    films_a_minute: Annotated[float, Field(ge=0, le=6000)] = 20
+    timeout_seconds: Annotated[float, Field(ge=1, le=120)] = 60
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _both_ends(cls, value: object) -> object:
+        """As people write it: "22:00-05:00"."""
+        return tuple(value.split("-")) if isinstance(value, str) and value.count("-") == 1 else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.url is None) == (self.host is None):
+            raise wrong("it is reached by host and port, or by url", "Give one of the two.")
+        if (self.host is None) != (self.port is None):
+            raise wrong("host and port belong together", "Give both, or url.")
+        if self.url is not None and self.url.startswith("http:") and self.tls is not None:
+            raise wrong("tls is given, but the address is not https", "Write https in url, or drop tls.")
+        if self.url is not None and self.url.startswith("https:") and self.tls is None:
+            raise wrong(
+                "the server's certificate cannot be verified",
+                "Name who signed it: tls = { authorities = FILE }; the system's own file of authorities will do.",
+            )
+        if self.last_day is not None and (self.first_day is None or self.last_day < self.first_day):
+            raise wrong("last_day has no first_day before it", "Write both, the earlier one as first_day.")
+        return self

@@ -314,3 +314,31 @@ sessions = sa.Table(
     sa.UniqueConstraint("secret_sha256"),
     sa.Index(None, "account_id"),
 )
+
+#: What was fetched from the archives of ``[[pull]]``, day by day (of Study Date).
+pull_days = sa.Table(
+    "pull_days",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("found", sa.Integer, nullable=False),
+    sa.Column("taken", sa.Integer, nullable=False),
+    sa.Column("there", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("source", "day"),
+)
+
+#: Who fetches from a source now; nobody else may until ``deadline``.
+pull_leases = sa.Table(
+    "pull_leases",
+    metadata,
+    sa.Column("source", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("deadline", UtcDateTime, nullable=False),
+)

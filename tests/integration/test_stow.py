@@ -137,7 +137,7 @@ def test_meta_information_that_lies(stow: RunningIntake) -> None:
         ('multipart/related; type="application/dicom+json"; boundary=frontier', 415),
         ('multipart/form-data; type="application/dicom"; boundary=frontier', 415),
         ('multipart/related; type="application/dicom"', 400),
-        ('multipart/related; type="application/dicom"; boundary=' + "x" * 71, 400),
+        ('multipart/related; type="application/dicom"; boundary=' + "x" * 201, 400),
         ('multipart/related; type="application/dicom"; boundary=another', 400),
         ("multipart/related; boundary=frontier", 200),
         ('Multipart/Related; boundary="frontier"; TYPE="Application/DICOM"', 200),

@@ -167,7 +167,7 @@ def _takes_json(accept: str) -> bool:
 async def _batches(request: Request, rules: StowRules) -> AsyncIterator[bytes]:
     """The body in pieces worth a thread's while. Raises TimeoutError, _TooLong, ClientDisconnect."""
     total, ended = 0, False
-    async with contextlib.aclosing(request.stream()) as stream:  # type: ignore[type-var]
+    async with contextlib.aclosing(request.stream()) as stream:
         while not ended:
             pieces: list[bytes] = []
             size = 0

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 DICOM: Final = "application/dicom"
-#: RFC 2046 section 5.1.1.
-_LONGEST_BOUNDARY: Final = 70
+#: RFC 2046 section 5.1.1 allows 70; Orthanc sends 73.
+_LONGEST_BOUNDARY: Final = 200
 #: What is remembered of each part is small, but a message has to end.
 _MOST_PARTS: Final = 20_000
 
@@ -52,7 +52,7 @@ class Related:
             return None
         boundary = parameters.get(b"boundary", b"")
         if not 0 < len(boundary) <= _LONGEST_BOUNDARY or boundary.endswith(b" ") or not boundary.isascii():
-            raise BrokenMessage("The boundary is missing, or none that RFC 2046 allows.")
+            raise BrokenMessage("The boundary is missing, or too long.")
         return cls(boundary=boundary)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from unit.cli.site_config import CONFIG
 
 from screening_node.assembly.looks import ways_in
+from screening_node.assembly.pull import nightly, window_of
 from screening_node.assembly.running import processes
 from screening_node.assembly.ways_in import stow_callers
 from screening_node.errors import Misconfigured
@@ -101,3 +103,59 @@ def test_a_watched_folder(tmp_path: Path) -> None:
     assert [look.state for look in ways_in(settings)] == ["ok"]
     with pytest.raises(Misconfigured, match="lie in each other"):
         list(ways_in(load(tmp_path, '[intake.folder]\npath = "archive/films"')))
+
+
+PACS = '[[pull]]\nname = "pacs"\nae_title = "PACS"\nhost = "192.0.2.1"\nport = 104\n'
+WEB = """[[pull]]
+name = "web"
+ae_title = "WEB"
+url = "https://pacs.example.org/dicom-web/"
+tls = { authorities = "ca.pem" }
+"""
+
+
+def test_an_archive_is_asked_by_hand_unless_it_has_a_first_day(tmp_path: Path) -> None:
+    assert names(load(tmp_path, PACS)) == ["intake", "worker", "delivery"]
+    settings = load(tmp_path, PACS + "first_day = 2020-01-31", WEB + 'token_file = "web.token"')
+    assert names(settings) == ["intake", "worker", "delivery", "pull"]
+    assert [each.name for each in nightly(settings)] == ["pacs"]
+    pacs, web = settings.pull
+    assert pacs.first_day == dt.date(2020, 1, 31)
+    assert (web.url, web.token_file) == ("https://pacs.example.org/dicom-web", tmp_path / "web.token")
+    assert web.tls is not None
+    assert web.tls.authorities == tmp_path / "ca.pem"
+    assert web.modalities == ("CR", "DX")
+
+
+def test_the_window_as_people_write_it(tmp_path: Path) -> None:
+    settings = load(tmp_path, PACS + 'window = "22:30-04:00"\ntime_zone = "Asia/Taipei"')
+    window = window_of(settings.pull[0])
+    assert (window.opens, window.closes, str(window.zone)) == (dt.time(22, 30), dt.time(4), "Asia/Taipei")
+    assert window_of(load(tmp_path, PACS).pull[0]).zone is None, "this machine's"
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (PACS + 'url = "https://x/y"', "by host and port, or by url"),
+        (PACS.replace("port = 104", ""), "host and port belong together"),
+        ('[[pull]]\nname = "a"\nae_title = "A"', "by host and port, or by url"),
+        (WEB.replace("https:", "http:"), "unencrypted"),
+        (WEB.replace("tls", "# tls"), "cannot be verified"),
+        (WEB.replace("https://", "https://user:password@"), "holds no user"),
+        (PACS + 'window = "22-"', "window"),
+        (PACS + 'time_zone = "Nowhere/City"', "no time zone"),
+        (PACS + "last_day = 2020-01-01", "last_day has no first_day"),
+        (PACS + 'modalities = ["cr"]', "modalities"),
+        (PACS + PACS, "two sources have one name"),
+    ],
+)
+def test_what_is_refused_of_an_archive(tmp_path: Path, block: str, reason: str) -> None:
+    assert reason in refused(tmp_path, block)
+
+
+def test_an_archive_that_does_not_answer_is_found_by_the_doctor(tmp_path: Path) -> None:
+    block = PACS.replace("192.0.2.1", "127.0.0.1").replace("104", "1") + "timeout_seconds = 1"
+    (look,) = ways_in(load(tmp_path, block))
+    assert (look.check, look.state) == ("pull pacs", "fail")
+    assert "cannot be reached" in look.message
