@@ -6,10 +6,11 @@ import csv
 import io
 
 import pytest
-from admin.filled_store import CROSSING, RAISED, judge, receive
+from admin.filled_store import CROSSING, NOW, RAISED, judge, receive
 from admin_site import Browser, user
 
 from screening_node.admin import listings
+from screening_node.store import outbox
 from screening_node.store.session import Store
 
 
@@ -91,6 +92,32 @@ def test_work_is_retried_and_cancelled(browser: Browser, filled: Store) -> None:
     assert {row["id"]: row["state"] for row in listings.deliveries(filled)}[1] == "pending"
     assert browser.post("/exams/3/cancel", "/exams/1").status_code == 409
     assert browser.post("/deliveries/retry", "/exams/1").status_code == 303
+
+
+def test_a_stuck_notification_is_shown_retried_and_cancelled(browser: Browser, filled: Store) -> None:
+    named = outbox.Outgoing(
+        destination="duty",
+        kind=outbox.NOTIFICATION,
+        sop_class_uid=outbox.NOTIFICATION_FORMAT,
+        sop_instance_uid="digest/2026-03-01",
+        path="reports/1.json",
+    )
+    with filled.begin() as tx:
+        outbox.add(tx, None, named, NOW)
+    (held,) = outbox.claim_due(filled, "duty", "sender", NOW, 5, 60.0)
+    with filled.begin() as tx:
+        outbox.park(tx, held, "duty (notifications) answered HTTP 401 (Unauthorized).")
+    page = browser.get("/work").text
+    assert "digest/2026-03-01" in page
+    assert "HTTP 401" in page
+    assert f"Send notification {held.id} again" in page
+    browser.post(f"/deliveries/{held.id}/retry", "/work")
+    assert listings.deliveries(filled, destination="duty")[0]["state"] == "pending"
+    assert browser.post(f"/deliveries/{held.id}/cancel", "/work").headers["location"] == "/work?done=cancelled"
+    assert listings.deliveries(filled, destination="duty")[0]["state"] == "cancelled"
+    assert browser.post(f"/deliveries/{held.id}/cancel", "/work").status_code == 409
+    assert "digest/2026-03-01" not in browser.get("/work").text
+    assert listings.audit(filled)[0]["action"] == "delivery.cancel"
 
 
 def test_the_export_is_harmless_to_a_spreadsheet(browser: Browser, filled: Store) -> None:
