@@ -19,7 +19,7 @@ from pathlib import Path
 
 from screening_node import assembly, tls
 from screening_node.admin import listings
-from screening_node.assembly import looks
+from screening_node.assembly import looks, store_looks
 from screening_node.delivery.destination import AnyDestination
 from screening_node.delivery.notification import NotificationChannel
 from screening_node.delivery.reach import answer_of
@@ -28,6 +28,7 @@ from screening_node.delivery.sockets import listens, why_no_handshake
 from screening_node.errors import DestinationRefused, Misconfigured, ScreeningNodeError
 from screening_node.settings import Settings, load_reference_table, load_settings
 from screening_node.settings.access import DestinationTlsSection, NodeTlsSection
+from screening_node.store import schema
 from screening_node.store.session import Store
 
 _ECHO_SECONDS = 5.0
@@ -66,6 +67,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     for check in (
         _disk,
         _store,
+        _upkeep,
         _bundle,
         _reference,
         _device,
@@ -122,6 +124,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
         if store.file is not None and not store.file.exists():
             yield Finding(check="store", state=State.OK, message=f"{store.file} is not there yet; serve will make it.")
             return
+        if store.tables() != schema.head():
+            return  # said by another check: its rows cannot be read
         failed = len(listings.exams(store, state="failed", limit=None))
         parked = len(listings.deliveries(store, state="parked", limit=None))
     finally:
@@ -302,6 +306,11 @@ def _callers(settings: Settings) -> Iterator[Finding]:
 
 def _ways_in(settings: Settings) -> Iterator[Finding]:
     for look in looks.ways_in(settings):
+        yield Finding(check=look.check, state=State(look.state), message=look.message, fix=look.fix)
+
+
+def _upkeep(settings: Settings) -> Iterator[Finding]:
+    for look in store_looks.store(settings):
         yield Finding(check=look.check, state=State(look.state), message=look.message, fix=look.fix)
 
 

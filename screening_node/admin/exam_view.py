@@ -82,11 +82,14 @@ def view(site: Site, number: int) -> ExamView:
 
 def film_file(store: Store, number: int) -> tuple[str, str]:
     """Path in the archive and SHA-256 of an exam's first instance. Raises NotFound."""
-    statement = sa.select(t.instances.c.path, t.instances.c.sha256).where(t.instances.c.exam_id == number)
+    columns = (t.instances.c.path, t.instances.c.sha256, t.instances.c.removed_at)
+    statement = sa.select(*columns).where(t.instances.c.exam_id == number)
     with store.read() as tx:
         row = tx.execute(statement.order_by(t.instances.c.id).limit(1)).first()
     if row is None:
         raise NotFound(f"There is no film of exam {number}.")
+    if row.removed_at is not None:
+        raise NotFound(f"The film of exam {number} was removed by the rule of retention on {row.removed_at:%Y-%m-%d}.")
     return row.path, row.sha256
 
 

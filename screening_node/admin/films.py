@@ -13,6 +13,8 @@ from screening_node.errors import DiskFull
 from screening_node.imaging.display import display_png
 
 MIB = 1024 * 1024
+#: The folder of display copies, below the archive's.
+DISPLAY = "display"
 #: Changes when a film would be drawn otherwise: old copies are then not found, and age out.
 _STYLE = "1"
 
@@ -27,7 +29,7 @@ class DisplayCopies:
 
     def png(self, film: Path, name: str) -> bytes:
         """The display copy of a stored film; ``name`` stands for its content. Raises what ``display_png`` raises."""
-        copy = self._folder / (hashlib.sha256(f"{_STYLE} {name}".encode()).hexdigest() + ".png")
+        copy = self._copy(name)
         with contextlib.suppress(OSError):
             data = copy.read_bytes()
             os.utime(copy)
@@ -36,6 +38,14 @@ class DisplayCopies:
             data = display_png(film)
         self._keep(copy, data)
         return data
+
+    def forget(self, name: str) -> None:
+        """Remove the copy of a film that is gone. Raises nothing: a copy that stays ages out."""
+        with contextlib.suppress(OSError):
+            self._copy(name).unlink(missing_ok=True)
+
+    def _copy(self, name: str) -> Path:
+        return self._folder / (hashlib.sha256(f"{_STYLE} {name}".encode()).hexdigest() + ".png")
 
     def _keep(self, copy: Path, data: bytes) -> None:
         """A copy that cannot be kept is drawn again next time; the disk may be full of films."""

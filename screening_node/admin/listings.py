@@ -139,7 +139,11 @@ def exam(store: Store, number: int) -> Row:
         t.estimates.c.below,
     ).join(t.results, t.results.c.id == t.estimates.c.result_id)
     instances = sa.select(
-        t.instances.c.sop_instance_uid, t.instances.c.sop_class_uid, t.instances.c.sha256, t.instances.c.size
+        t.instances.c.sop_instance_uid,
+        t.instances.c.sop_class_uid,
+        t.instances.c.sha256,
+        t.instances.c.size,
+        t.instances.c.removed_at,
     )
     current = sa.and_(t.results.c.exam_id == number, t.results.c.current)
     documents = rows(store, sa.select(t.results.c.document).where(current))

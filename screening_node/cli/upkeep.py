@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from screening_node.cli import migration
-from screening_node.cli.console import ActorOption, Columns, ConfigOption, JsonOption, out, print_record, print_rows
+from screening_node.cli.console import (
+    ActorOption,
+    Columns,
+    ConfigOption,
+    JsonOption,
+    local_time,
+    out,
+    print_record,
+    print_rows,
+)
 from screening_node.cli.listings import actor_or_user, open_store
+
+if TYPE_CHECKING:
+    from screening_node.store.retention import Verdict
 
 store = typer.Typer(help="The database and the archive: check, back up, restore, make smaller.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.", file_okay=False)]
@@ -86,3 +99,55 @@ def vacuum(config: ConfigOption = None) -> None:
     with open_store(config) as opened:
         written_anew(opened)
     out.print("Done.", style="green")
+
+
+@store.command("retain")
+def retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would go and why.")] = False,
+    config: ConfigOption = None,
+    actor: ActorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let go of the films that [retention] does not keep, now instead of at its hour."""
+    from screening_node.assembly.upkeep import retain_now, retention_rules
+    from screening_node.errors import Misconfigured
+    from screening_node.settings import load_settings
+    from screening_node.store.archive import Archive
+    from screening_node.store.retention import judge
+
+    settings = load_settings(config)
+    if not settings.retention.any_rule:
+        raise Misconfigured(
+            "Films are kept for ever: [retention] has no rule.", fix="Write for example judged_days = 365."
+        )
+    with open_store(config) as opened:
+        if not dry_run:
+            done = retain_now(settings, opened, actor=actor_or_user(actor))
+            said = {"removed": done.removed, "bytes": done.bytes, "kept": done.kept}
+            print_record(said, as_json=as_json)
+            return
+        free, now = Archive(settings.store.archive).free_bytes(), dt.datetime.now(dt.UTC)
+        rows = [_verdict(each) for each in judge(opened, retention_rules(settings), now=now, free_bytes=free)]
+    print_rows(rows, RETENTION_COLUMNS, as_json=as_json, empty="Nothing is due.")
+
+
+RETENTION_COLUMNS: Columns = {
+    "Film": "exam",
+    "Received": local_time("received_at"),
+    "MiB": lambda row: f"{row['bytes'] / 2**20:.1f}",
+    "Goes": "goes",
+    "Why": "why",
+    "Kept because": "kept_because",
+}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    film = verdict.film
+    return {
+        "exam": film.exam_id,
+        "received_at": film.received_at.isoformat(),
+        "bytes": film.size,
+        "goes": verdict.goes,
+        "why": verdict.why,
+        "kept_because": film.protected,
+    }

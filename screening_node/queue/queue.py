@@ -14,7 +14,7 @@ from screening_node.queue.job import Job, JobEvent, JobState
 from screening_node.queue.retry import Dead, Retry
 from screening_node.store.jobs import insert_job
 from screening_node.store.session import Store
-from screening_node.store.tables import jobs
+from screening_node.store.tables import instances, jobs
 from screening_node.store.wakeups import Topic, announce
 
 _COLUMNS = tuple(jobs.c[field.name] for field in fields(Job))
@@ -113,17 +113,27 @@ def retry_exam(tx: sa.Connection, exam_id: int, *, now: dt.datetime) -> int:
     """Judge an exam again: revive its dead job, or ask anew where it was judged. Returns the job's number.
 
     Raises NotFound where there is no such exam or it is not complete yet, IllegalTransition where a job waits or
-    runs already.
+    runs already, or the film is gone.
     """
     job = of_exam(tx, exam_id)
     if job is None:
         raise NotFound(f"Exam {exam_id} does not exist or is not complete yet.")
+    if (removed_at := _film_removed_at(tx, exam_id)) is not None:
+        raise IllegalTransition(
+            f"The film of exam {exam_id} was removed by the rule of retention on {removed_at:%Y-%m-%d}.",
+            fix="Send it to the node once more; then it can be judged again.",
+        )
     if job.state is JobState.DEAD:
         return retry(tx, job.id, now=now).id
     made = enqueue(tx, exam_id, priority=job.priority, now=now)
     if made is None:
         raise IllegalTransition(f"Exam {exam_id} is {job.state} already.", fix="Wait until it is judged.")
     return made
+
+
+def _film_removed_at(tx: sa.Connection, exam_id: int) -> dt.datetime | None:
+    gone = sa.select(sa.func.max(instances.c.removed_at)).where(instances.c.exam_id == exam_id)
+    return tx.execute(gone).scalar()
 
 
 def held_by(tx: sa.Connection, owner_prefix: str) -> list[Job]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from screening_node.notifications.topics import Topic
 from screening_node.settings.base import Section, split_url, wrong
+from screening_node.settings.clock import Hour, Minute, TimeZone
 from screening_node.settings.messages import Name
 
 
@@ -21,16 +21,6 @@ def _page(value: str) -> str:
     if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
         raise wrong("an address holds no user, question mark or hash", "Write scheme, host and port alone.")
     return value.rstrip("/")
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, KeyError) as error:  # ZoneInfo raises them all
-        raise wrong(
-            f"{value!r} is no time zone that this machine knows", 'Write a name such as "Europe/Berlin" or "UTC".'
-        ) from error
-    return value
 
 
 class ChannelSection(Section):
@@ -66,9 +56,9 @@ class DigestSection(Section):
     """The daily digest. Without ``time_zone`` it goes by this machine's."""
 
     enabled: bool = False
-    hour: Annotated[int, Field(ge=0, le=23)] = 7
-    minute: Annotated[int, Field(ge=0, le=59)] = 0
-    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    hour: Hour = 7
+    minute: Minute = 0
+    time_zone: TimeZone | None = None
 
 
 class NotificationsSection(Section):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from builders import an_instance
 from cli.site_config import CONFIG
 from typer.testing import CliRunner, Result
 
-from screening_node import cli
+from screening_node import __version__, cli
+from screening_node.errors import AlreadyRunning
+from screening_node.queue import queue
 from screening_node.service import single_run
+from screening_node.store import records, schema
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
@@ -65,3 +72,73 @@ def test_what_is_lost_is_an_error(node: Path) -> None:
     broken = node / "node.sqlite"
     broken.write_bytes(broken.read_bytes()[:8192])
     assert run(node, "check").exit_code != 0
+
+
+def test_the_tables_are_told_taken_down_with_a_backup_and_up_again(node: Path, tmp_path: Path) -> None:
+    told = json.loads(run(node, "migrate", "--status", "--json").stdout)
+    assert (told["tables"], told["pending"]) == (schema.head(), [])
+    refused = run(node, "migrate", "--to", "0003")
+    assert "--backup FOLDER" in str(refused.exception)
+    down = run(node, "migrate", "--to", "0003", "--backup", str(tmp_path / "before"), "--actor", "mia", "--json")
+    told = json.loads(down.stdout)
+    assert told["tables"] == "0003"
+    assert told["pending"][0]["number"] == "0004"
+    assert (tmp_path / "before" / "node.sqlite").is_file()
+    told = json.loads(run(node, "migrate", "--status", "--json").stdout)
+    assert told["tables"] == "0003", "asking changes nothing"
+    assert run(node, "migrate").exit_code == 0
+    arguments = ["audit", "list", "--json", "--config", str(node / "node.toml")]
+    rows = json.loads(CliRunner().invoke(cli.app, arguments).stdout)
+    assert [(row["action"], row["detail"]["from"], row["detail"]["to"]) for row in reversed(rows)] == [
+        ("store.migrate", schema.head(), "0003"),
+        ("store.migrate", "0003", schema.head()),
+    ]
+
+
+def test_nothing_migrates_under_a_running_node(node: Path, tmp_path: Path) -> None:
+    assert run(node, "migrate", "--to", "0003", "--backup", str(tmp_path / "before")).exit_code == 0
+    with single_run(node / "archive" / "node.lock"):
+        for arguments in (["migrate"], ["check"]):
+            done = run(node, *arguments)
+            assert isinstance(done.exception, AlreadyRunning), arguments
+            assert f"process {os.getpid()}, version {__version__}" in str(done.exception)
+    assert json.loads(run(node, "migrate", "--status", "--json").stdout)["tables"] == "0003"
+
+
+def test_a_move_by_hand(node: Path, tmp_path: Path) -> None:
+    moved = run(node, "move", "--to", f"sqlite:///{tmp_path}/other.sqlite", "--actor", "mia", "--json")
+    assert moved.exit_code == 0
+    assert {"exams", "audit", "outbox"} <= {row["table"] for row in json.loads(moved.stdout)}
+    again = run(node, "move", "--to", f"sqlite:///{tmp_path}/other.sqlite")
+    assert "its table audit holds rows" in str(again.exception)
+
+
+def test_retention_by_hand(node: Path) -> None:
+    refused = run(node, "retain")
+    assert "[retention] has no rule" in str(refused.exception)
+    with (node / "node.toml").open("a") as file:
+        file.write("[retention]\njudged_days = 10\nfailed_days = 5\n")
+    archive, old = Archive(node / "archive"), dt.datetime.now(dt.UTC) - dt.timedelta(days=7)
+    temp = archive.spool()
+    temp.write_bytes(b"film")
+    path = archive.keep(temp, "1.2")
+    store = Store(f"sqlite:///{node}/node.sqlite")
+    with store.begin() as tx:
+        records.record_instance(tx, an_instance("1.2", b"film", path=path, received_at=old))
+    (row,) = _dry_run(node)
+    assert (row["exam"], row["goes"], row["kept_because"]) == (1, False, "it is still to be judged")
+    with store.begin() as tx:
+        queue.cancel(tx, 1, now=old)
+    store.close()
+    (row,) = _dry_run(node)
+    assert (row["goes"], row["why"], row["bytes"]) == (True, "failed, 7 days old; kept for 5", 4)
+    assert archive.path(path).is_file()
+    done = json.loads(run(node, "retain", "--json").stdout)
+    assert done == {"removed": 1, "bytes": 4, "kept": 0}
+    assert not archive.path(path).is_file()
+    assert _dry_run(node) == []
+
+
+def _dry_run(node: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(run(node, "retain", "--dry-run", "--json").stdout)
+    return rows
