@@ -10,7 +10,7 @@ import io
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,15 @@ import pypdfium2
 from PIL import Image, ImageDraw
 from pydicom import Dataset, dcmread
 
-from screening_node.domain.alarm import AlarmDecision, AlarmStatus, AlarmStep, findings
+from screening_node.domain.alarm import (
+    AlarmDecision,
+    AlarmStatus,
+    AlarmStep,
+    PatientFacts,
+    Retraction,
+    decide,
+    findings,
+)
 from screening_node.domain.result import (
     LANDMARK_NAMES,
     BmdEstimate,
@@ -32,9 +40,11 @@ from screening_node.domain.result import (
 )
 from screening_node.imaging import display, pixels
 from screening_node.pathways.chest_film import regions
+from screening_node.phantom.anatomical import render
 from screening_node.phantom.dicom_film import dataset_of
-from screening_node.phantom.film import SyntheticFilm, render
+from screening_node.phantom.film import SyntheticFilm
 from screening_node.reporting.kinds import Kind, ObjectSet
+from screening_node.reporting.language import Language
 from screening_node.reporting.reporter import Reporter
 from screening_node.settings import find_table, load_reference_table, load_threshold_set
 
@@ -53,6 +63,14 @@ MODEL = ModelIdentity(
     thresholds=THRESHOLDS.name,
     limits_of_use="An example for the documentation, on a synthetic film. Not for clinical use.",
 )
+RETRACTED = decide(
+    crossed=True,
+    study_date=AT.date(),
+    known=(),
+    facts=PatientFacts(),
+    window_months=12,
+    retraction=Retraction(alarm=1, reason="A metal marker lay on the clavicle."),
+)
 LOW, HIGH = (0.74, 0.77, 0.9, 0.95), (1.0, 1.05, 1.09, 1.1)
 
 
@@ -63,11 +81,13 @@ class Example:
     name: str
     result: ScreeningResult
     decision: AlarmDecision
+    language: Language = Language.ENGLISH
+    revision: int = 1
 
 
 def main(folder: Path) -> None:
     """Write the pictures."""
-    film = render(1, long_side=1400)
+    film = render(343, long_side=1400)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "film.dcm"
         dataset_of(film).save_as(path, enforce_file_format=True)
@@ -77,7 +97,7 @@ def main(folder: Path) -> None:
 
 
 def examples(film: SyntheticFilm) -> Iterator[Example]:
-    """An alarm, no alarm, and a refusal."""
+    """An alarm, no alarm, and a refusal; the alarm by calibrated weights in another language, and taken back."""
     points = film.landmarks
     landmarks = tuple(Landmark(name=name, x=x, y=y) for name, (x, y) in zip(LANDMARK_NAMES, points, strict=True))
     rois = tuple(
@@ -95,6 +115,11 @@ def examples(film: SyntheticFilm) -> Iterator[Example]:
             landmarks=landmarks, rois=rois,
         )  # fmt: skip
         yield Example(name, result, AlarmDecision(step=step, status=status, reason="An example."))
+        if name == "alarm":
+            sure = replace(result, findings=tuple(replace(one, calibrated=True) for one in found))
+            raised = AlarmDecision(step=step, status=status, reason="Below threshold.")
+            yield Example("alarm-ja", sure, raised, language=Language.JAPANESE)
+            yield Example("retracted", sure, RETRACTED, revision=2)
     refusal = Refusal(code=RefusalCode.HARDWARE, text="Metal lies on a bone region.", landmarks=landmarks)
     yield Example(
         "refused",
@@ -106,8 +131,9 @@ def examples(film: SyntheticFilm) -> Iterator[Example]:
 def pictures(example: Example, path: Path) -> Iterator[tuple[str, Image.Image]]:
     """What PACS shows of an example, by file name."""
     reporter = Reporter(REFERENCE, software_version="0.1.0", zone=dt.UTC)
-    wanted = list(ObjectSet(kinds=(Kind.SC, Kind.PDF, Kind.GSPS)).wanted(None))
-    made = reporter.reports(path, example.result, example.decision, AT, 1, wanted)
+    objects_wanted = ObjectSet(kinds=(Kind.SC, Kind.PDF, Kind.GSPS), language=example.language)
+    wanted = list(objects_wanted.wanted(None))
+    made = reporter.reports(path, example.result, example.decision, AT, example.revision, wanted)
     objects = {each.kind: dcmread(io.BytesIO(report.data)) for each, report in made.items()}
     yield f"page-{example.name}-dark", captured(objects[Kind.SC])
     if example.name == "alarm":

@@ -139,7 +139,7 @@ def alarm_reason(alarm: AlarmDecision, say: Words = ENGLISH) -> str:
     """
     reasons, retracted, words = alarm.reason.partition(RETRACTED_BY_A_PERSON)
     known = [part.strip() for part in (*_APART.split(reasons), retracted) if part and part.strip()]
-    given = say("Reason given: “{text}”.", text=words.strip()) if words.strip() else ""
+    given = say("Reason given: “{text}”", text=words.strip()) if words.strip() else ""
     return say.sentences(*(say(part) for part in known), given)
 
 

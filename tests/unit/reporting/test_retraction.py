@@ -30,7 +30,7 @@ def comment(alarm: AlarmDecision, language: Language = Language.ENGLISH) -> str:
 
 def test_the_text_says_that_the_alarm_is_retracted_and_why() -> None:
     said = comment(cases.RETRACTED)
-    assert f"BONE DENSITY ALARM RETRACTED. {RETRACTED_BY_A_PERSON} Reason given: “{cases.GIVEN}”." in said
+    assert f"BONE DENSITY ALARM RETRACTED. {RETRACTED_BY_A_PERSON} Reason given: “{cases.GIVEN}”" in said
     assert "Suggested follow-up" not in said
     assert "Revision 2: this report replaces the one before it." in said
 
@@ -48,7 +48,7 @@ def test_every_language_says_it_and_quotes_the_person(language: Language) -> Non
 def test_a_reason_that_looks_like_ours_is_the_persons() -> None:
     odd = replace(cases.RETRACTED, reason=f"{RETRACTED_BY_A_PERSON} Below threshold. {HEADER_CORRECTED} {{x}}")
     said = wording.alarm_reason(odd)
-    assert said == f"{RETRACTED_BY_A_PERSON} Reason given: “Below threshold. {HEADER_CORRECTED} {{x}}”."
+    assert said == f"{RETRACTED_BY_A_PERSON} Reason given: “Below threshold. {HEADER_CORRECTED} {{x}}”"
 
 
 def test_the_page_says_it_in_its_band(tmp_path: Path) -> None:
