@@ -27,7 +27,7 @@ from screening_node.delivery.sender import echo
 from screening_node.delivery.sockets import listens, why_no_handshake
 from screening_node.errors import DestinationRefused, Misconfigured, ScreeningNodeError
 from screening_node.settings import Settings, load_reference_table, load_settings
-from screening_node.settings.access import DestinationTlsSection, NodeTlsSection
+from screening_node.settings.access import TlsSection
 from screening_node.store import schema
 from screening_node.store.session import Store
 
@@ -142,7 +142,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             check="store",
             state=State.WARN,
-            message=f"{parked} reports are parked.",
+            message=f"{parked} reports or notifications are parked.",
             fix="See them: screening-node deliveries list --state parked; then deliveries retry.",
         )
 
@@ -216,14 +216,16 @@ def _channels(settings: Settings) -> Iterator[Finding]:
 def _tls(settings: Settings) -> Iterator[Finding]:
     assembly.check_certificates(settings)
     destinations = [(f"destination {each.name}", each.tls) for each in settings.destinations]
-    for name, section in [("node.tls", settings.node.tls), *destinations]:
+    sources = [(f"pull {each.name}", each.tls) for each in settings.pull]
+    stow = None if settings.intake.stow is None else settings.intake.stow.tls
+    for name, section in [("node.tls", settings.node.tls), ("intake.stow.tls", stow), *destinations, *sources]:
         if section is not None:
             yield from _certificates(f"certificates of {name}", section)
     if settings.node.tls is not None:
         yield _tls_port(settings)
 
 
-def _certificates(check: str, section: NodeTlsSection | DestinationTlsSection) -> Iterator[Finding]:
+def _certificates(check: str, section: TlsSection) -> Iterator[Finding]:
     yield from (_until(check, file) for file in (section.certificate, section.authorities) if file is not None)
     if section.key is not None and section.key.stat().st_mode & 0o077:
         yield Finding(

@@ -103,12 +103,12 @@ class Wellness:
 
     @property
     def parked(self) -> int:
-        """Reports that wait for a person."""
+        """Reports and notifications that wait for a person."""
         return sum(lane.parked for lane in self.lanes)
 
     @property
     def by_hand(self) -> int:
-        """Films and reports that go no further by themselves."""
+        """Films and deliveries that go no further by themselves."""
         return self.failed + self.parked
 
 
@@ -250,6 +250,7 @@ def _lane_troubles(lanes: tuple[Lane, ...]) -> Iterator[Trouble]:
                 text=f"{lane.destination} does not take {_of(lane)}: {lane.waiting} wait.",
                 reason=lane.error or "",
                 link="/work",
+                grave=not lane.to_people,
             )
         if lane.waiting and not lane.configured:
             yield Trouble(
