@@ -47,7 +47,7 @@ _RECIPES = (
 
 
 def iter_samples(folder: Path) -> Iterator[Sample]:
-    """Write the samples one by one (1 to 2 s each), so that a caller can show progress; the folder is made."""
+    """Write the samples one by one (about 3 s each), so that a caller can show progress; the folder is made."""
     folder.mkdir(parents=True, exist_ok=True)
     for recipe in _RECIPES:
         path = folder / f"{recipe.name}.dcm"
