@@ -21,6 +21,7 @@ from screening_node.assembly.ways_in import run_folder_process, run_stow_process
 from screening_node.assembly.worker import run_worker_process
 from screening_node.errors import Misconfigured
 from screening_node.settings import Settings
+from screening_node.store import pulls
 from screening_node.store.archive import Archive
 
 
@@ -35,6 +36,7 @@ def serve(settings: Settings) -> None:
     def rescue_dead(owner: str) -> None:
         with opened(settings) as store:
             rescue.rescue_owner(store, owner, RetryRules(), now=dt.datetime.now(dt.UTC))
+            pulls.give_back_leases(store, owner)
 
     *others, last = lock_paths(settings)
     with ExitStack() as held:
@@ -62,6 +64,7 @@ def _prepare(settings: Settings) -> None:
     with opened(settings) as store:
         store.migrate()
         rescue.rescue_left_behind(store, service.host_prefix(), RetryRules(), now=dt.datetime.now(dt.UTC))
+    pulls.give_back_leases(store, service.host_prefix())
 
 
 def processes(settings: Settings) -> list[Any]:

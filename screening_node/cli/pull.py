@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ def pull(
                 settings,
                 source,
                 days,
-                owner=f"by hand/{os.getpid()}",
+                owner=f"by hand/{socket.gethostname()}/{os.getpid()}",
                 stop=stop,
                 progress=shown.show,
                 films_a_minute=films_a_minute,

@@ -77,6 +77,13 @@ def give_back_lease(store: Store, source: str, owner: str) -> None:
         tx.execute(pull_leases.delete().where(pull_leases.c.source == source, pull_leases.c.owner == owner))
 
 
+def give_back_leases(store: Store, owner_prefix: str) -> int:
+    """Owners of that beginning are no more; returns how many leases they held."""
+    with store.begin() as tx:
+        gone = pull_leases.c.owner.startswith(owner_prefix, autoescape=True)
+        return tx.execute(pull_leases.delete().where(gone)).rowcount
+
+
 def _held(tx: sa.Connection, source: str, owner: str) -> None:
     """Raises LeaseLost: another one fetches, and writes down what it did."""
     mine = sa.and_(pull_leases.c.source == source, pull_leases.c.owner == owner)

@@ -35,6 +35,13 @@ def test_one_fetches_at_a_time(store: Store) -> None:
     assert leased(store, "three")
 
 
+def test_leases_of_processes_that_died(store: Store) -> None:
+    assert leased(store, "host/pull/17")
+    assert pulls.give_back_leases(store, "host/pull/1_") == pulls.give_back_leases(store, "other/") == 0
+    assert pulls.give_back_leases(store, "host/") == 1
+    assert leased(store, "two")
+
+
 def test_of_many_at_once_one_may(store: Store) -> None:
     may: list[str] = []
     threads = [
