@@ -79,6 +79,15 @@ _WORST = (
     Column(key="landmark_mm", title="Landmarks off by", unit="mm", digits=1),
     *texts(("shows", "Shows")),
 )
+_CALIBRATED = (
+    *texts(("vertebra", "Vertebra"), ("what", ""), ("films", "Films")),
+    *(Column(key=key, title=title) for key, title in (("slope", "Slope"), ("intercept", "Intercept"), ("r", "R"))),
+    Column(key="rmse", title="RMSE", unit=_G_CM2),
+    Column(key="coverage_90", title="90 % interval covers", unit="%", percent=True),
+    Column(key="threshold", title="Threshold", digits=2),
+    Column(key="sensitivity", title="Sensitivity", unit="%", percent=True),
+    Column(key="specificity", title="Specificity", unit="%", percent=True),
+)
 _REAL_KINDS = ("clavicle", "C7", "ribs", MARGIN, ACROSS, "T12", ALL)
 
 
@@ -141,6 +150,7 @@ def _what_it_is(card: Card) -> Iterator[str]:
         yield f"**Gate.** Limits that differ from the defaults: {changed}."
     if card.calibration is not None:
         yield f"**Calibration.** {_calibration(card.calibration)}"
+    yield from _calibrated(card.metrics.get("calibration", {}))
     yield f"**Weights.** SHA-256 over all files `{card.weights_sha256}`; each file's stands in `card.toml`."
 
 
@@ -174,6 +184,22 @@ def _calibration(calibration: Calibration) -> str:
     )
     scales = ", ".join(f"{name} {scale:.2f}" for name, scale in calibration.interval_scale.items())
     return f"Fitted on a validation cohort ({groups}; SD times {scales}): docs/scientists.md."
+
+
+def _calibrated(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What `calibrate` measured before and after, as the card keeps it."""
+    rows = [
+        {"vertebra": vertebra, "what": what, **found}
+        for vertebra, own in summary.get("vertebrae", {}).items()
+        for what, found in own.items()
+    ]
+    if rows:
+        yield (
+            f"Before and after, on {summary['judged']} films of the cohort {summary['cohort']} ({summary['date']}); "
+            "held out: each film by a calibration that was fitted without its patient. The thresholds are those that "
+            f"calibrating for {summary['wanted']} gives."
+        )
+        yield _table(_CALIBRATED, rows)
 
 
 def _measured(evidence: Evidence, command: str) -> Iterator[str]:

@@ -150,6 +150,16 @@ def test_gate_and_calibration_of_the_card_are_told(card: Card) -> None:
     assert "L4 1.30" in said
 
 
+def test_what_calibrating_changed_is_told() -> None:
+    figures = {"films": 9, "slope": 1.08, "intercept": -0.08, "r": 0.9, "rmse": 0.07, "coverage_90": 0.93}
+    rates = {"threshold": -2.2, "sensitivity": 0.74, "specificity": None}
+    summary = {"judged": 9, "cohort": "ward", "date": "2026-11-21", "wanted": "sensitivity 0.9"}
+    made = replace(make_card(), metrics={"calibration": {**summary, "vertebrae": {"L1": {"before": figures | rates}}}})
+    said = render(made)
+    assert "on 9 films of the cohort ward (2026-11-21)" in said
+    assert "| L1 | before | 9 | 1.080 | −0.080 | 0.900 | 0.070 | 93.0 | −2.20 | 74.0 | – |" in said
+
+
 def test_the_detectors_trial_on_real_films(card: Card, tmp_path: Path) -> None:
     path = tmp_path / "landmarks.json"
     path.write_text(json.dumps(trial()), encoding="utf-8")
