@@ -6,23 +6,15 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from builders import a_reference
 
 from screening_node.domain.result import LANDMARK_NAMES, Vertebra
-from screening_node.domain.tscore import ReferenceRow, ReferenceTable
 from screening_node.errors import DiskFull, Misconfigured, Permanent
 from screening_node.phantom import cohort_folder
 from screening_node.phantom.cohort import draw_patient
 from screening_node.phantom.cohort_folder import CohortOrder, write_cohort
 
-REFERENCE = ReferenceTable(
-    name="test",
-    version="1",
-    title="",
-    maker="",
-    population="",
-    source="",
-    rows=(ReferenceRow(sex="any", vertebra="any", mean=1.0, sd=0.1),),
-)
+REFERENCE = a_reference()
 ORDER = CohortOrder(films=3, seed=40, size=256)
 
 
