@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif address.path == "/leave":
             self._say(HTTPStatus.OK, {"signed out": _first(parse_qs(address.query))})
         else:
-            self._say(HTTPStatus.NOT_FOUND, {})
+            self._say(HTTPStatus.OK if address.path == "/favicon.ico" else HTTPStatus.NOT_FOUND, {})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))

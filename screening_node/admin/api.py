@@ -49,7 +49,7 @@ def _refusals() -> dict[int | str, dict[str, Any]]:
 
 
 def known_query(request: Request) -> None:
-    """Raises Permanent for a query parameter that the route does not know: a misspelt filter must not filter nothing."""
+    """Raises Permanent for a parameter that the route does not know: a misspelt filter must not filter nothing."""
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     if not request.query_params.keys() <= known:
         raise Permanent("A query parameter is not known here.", fix=f"Known: {', '.join(sorted(known)) or 'none'}.")

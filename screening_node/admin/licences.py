@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from screening_node.errors import NotFound
 
@@ -98,11 +99,10 @@ def _package(found: metadata.Distribution) -> Part:
 
 def _licence(found: metadata.Distribution) -> str | None:
     """License-Expression (PEP 639), else what was written before: one line of License, or the classifiers."""
-    told = dict(found.metadata.items())
     for key in ("License-Expression", "License"):
-        line = told.get(key, "").strip()
-        if line and "\n" not in line and len(line) <= 80 and line != "UNKNOWN":
-            return line
+        for line in found.metadata.get_all(key) or []:
+            if line.strip() and "\n" not in line and len(line) <= 80 and line != "UNKNOWN":
+                return str(line).strip()
     classifiers = found.metadata.get_all("Classifier") or []
     names = [each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")]
     return ", ".join(name for name in names if name != "OSI Approved") or None
@@ -110,7 +110,11 @@ def _licence(found: metadata.Distribution) -> str | None:
 
 def _texts(found: metadata.Distribution) -> Iterator[metadata.PackagePath]:
     for file in found.files or ():
-        if _TEXT.match(file.name) and file.suffix.lower() in ("", ".txt", ".md", ".rst") and file.locate().is_file():
+        if (
+            _TEXT.match(file.name)
+            and file.suffix.lower() in ("", ".txt", ".md", ".rst")
+            and Path(file.locate()).is_file()
+        ):
             yield file
 
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
 import threading
 import time
 import warnings
@@ -231,7 +233,7 @@ def _translated() -> Iterator[None]:
         yield
     except (httpx.HTTPError, OSError) as error:
         raise ProviderAway(
-            f"The provider cannot be reached ({type(error).__name__}).", fix="Try again later, or use a local account."
+            f"The provider cannot be reached: {_why(error)}.", fix="Try again later, or use a local account."
         ) from error
     except ExpiredTokenError as error:
         raise NotVouched("The provider's ID token has expired.", why="expired") from error
@@ -245,6 +247,24 @@ def _translated() -> Iterator[None]:
         raise NotVouched(f"The provider's answer is no sign-in ({code.replace('_', ' ')}).", why=code) from error
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise NotVouched(f"The provider's answer makes no sense ({type(error).__name__}).", why="nonsense") from error
+
+
+def _why(error: BaseException) -> str:
+    """In words, by what lies below the HTTP client's own error."""
+    if isinstance(error, httpx.TimeoutException):
+        return "it does not answer in time"
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"it answers with status {error.response.status_code}"
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLError):
+            return tls.in_words(below)
+        if isinstance(below, ConnectionRefusedError):
+            return "nobody listens there"
+        if isinstance(below, socket.gaierror):
+            return "its name cannot be resolved"
+        below = below.__cause__ or below.__context__
+    return type(error).__name__
 
 
 def _is_code(text: Any) -> bool:

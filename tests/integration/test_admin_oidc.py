@@ -337,7 +337,7 @@ def test_while_the_provider_is_down_local_accounts_sign_in(store: Store, archive
     with running(config, store, archive) as address, Browser(address) as browser:
         answer = browser.get("/sign-in/oidc")
         assert answer.status_code == 503
-        assert "cannot be reached" in answer.text
+        assert "cannot be reached: nobody listens there." in answer.text
         assert 'name="password"' in answer.text
         assert browser.sign_in("viewer").status_code == 303
 
@@ -439,13 +439,15 @@ def test_the_provider_over_tls_is_verified(store: Store, archive: Archive, tmp_p
     pair = authority.issue("provider")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
-    for trusted, status in ((stranger, 503), (authority, 302)):
+    for trusted, status, said in ((stranger, 503, "certificate not accepted"), (authority, 302, "")):
         port = free_port()
         with openid_provider.provider(f"http://127.0.0.1:{port}{CALLBACK}", tls=context) as provider:
             trust = ClientTls(trust=Trust(authorities=trusted.certificate))
             config = a_config(port=port, oidc=told(port, provider, tls=trust))
             with running(config, store, archive) as address, Browser(address) as browser:
-                assert browser.get("/sign-in/oidc").status_code == status
+                answer = browser.get("/sign-in/oidc")
+                assert answer.status_code == status
+                assert said in answer.text
 
 
 def test_old_sign_ins_on_their_way_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
