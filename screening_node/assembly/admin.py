@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from screening_node.admin.reach import Reachable
     from screening_node.admin.site import AdminConfig
     from screening_node.delivery.destination import AnyDestination
+    from screening_node.settings.ways_in import PullSection
 
 #: How long a destination may take to answer somebody who looks.
 _ASK_SECONDS = 5.0
@@ -54,7 +55,7 @@ def admin_config(settings: Settings) -> AdminConfig:
         limits_of_use=card.limits_of_use,
         reference=load_reference_table(chest_film.reference),
         destinations=receivers(settings),
-        reachable=tuple(_reachable(each, settings) for each in destinations(settings)),
+        reachable=(*(_reachable(each, settings) for each in destinations(settings)), *archives(settings)),
         min_free_bytes=settings.intake.min_free_mib * MIB,
         model_card=_model_card(chest_film.bundle),
         # A calibration moves the estimates: what was counted before it is no measure for them.
@@ -74,6 +75,26 @@ def _reachable(destination: AnyDestination, settings: Settings) -> Reachable:
         return answer_of(destination, calling_ae=settings.node.ae_title, timeouts=timeouts(_ASK_SECONDS))
 
     return Reachable(name=destination.name, described=str(destination), ask=ask)
+
+
+def archives(settings: Settings) -> tuple[Reachable, ...]:
+    """The archives that films are fetched from, to be asked like destinations."""
+    return tuple(_archive(each, settings) for each in settings.pull)
+
+
+def _archive(section: PullSection, settings: Settings) -> Reachable:
+    from screening_node.admin.reach import Reachable
+
+    def ask() -> str:
+        from screening_node.assembly.pull import check_source
+
+        with opened(settings) as store:
+            return check_source(section, settings, store, seconds=_ASK_SECONDS)
+
+    where = section.url or f"{section.ae_title} at {section.host}:{section.port}"
+    return Reachable(
+        name=f"archive {section.name}", described=f"{section.name} ({where}): films come from there", ask=ask
+    )
 
 
 def _refusal_rate(metrics: Mapping[str, Any]) -> float | None:
@@ -104,6 +125,8 @@ def shown_settings(settings: Settings) -> dict[str, dict[str, Any]]:
     for way in ("stow", "folder"):
         if (section := told["intake"].pop(way)) is not None:
             told[f"intake.{way}"] = section
+    for number, caller in enumerate(told.get("intake.stow", {}).pop("callers", ())):
+        told[f"intake.stow.callers {number + 1}"] = caller
     told["notifications.digest"] = told["notifications"].pop("digest")
     for number, channel in enumerate(told["notifications"].pop("channels")):
         told[f"notifications.channels {number + 1}"] = channel

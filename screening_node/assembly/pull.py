@@ -98,8 +98,10 @@ def source(section: PullSection, settings: Settings, store: Store, door: FileDoo
     return DimseSource(peer, wanted, door, partial(pulls.kept, store))
 
 
-def check_source(section: PullSection, settings: Settings, store: Store) -> str:
-    """What shows that an archive answers. Raises SourceUnavailable or SourceRefused."""
+def check_source(section: PullSection, settings: Settings, store: Store, *, seconds: float | None = None) -> str:
+    """What shows that an archive answers, ``seconds`` at most. Raises SourceUnavailable or SourceRefused."""
+    if seconds is not None:
+        section = section.model_copy(update={"timeout_seconds": min(seconds, section.timeout_seconds)})
     asked = source(section, settings, store, _door(settings, store))
     try:
         return asked.check()

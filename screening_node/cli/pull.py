@@ -9,12 +9,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from screening_node.cli.console import ConfigOption, JsonOption, err, local_time, out, print_json, print_rows
 from screening_node.errors import AlreadyRunning
+
+if TYPE_CHECKING:
+    from screening_node.store.session import Store
 
 _DAY = ["%Y-%m-%d"]
 
@@ -55,12 +59,13 @@ def pull(
         days = days_between(first.date(), (last or first).date())
         if not days:
             raise typer.BadParameter("It is before --from.", param_hint="--to")
+        _forget_the_dead(store, source)
         with _interruptible() as stop, _Shown(len(days)) as shown:
             ended = pull_by_hand(
                 settings,
                 source,
                 days,
-                owner=f"by hand/{socket.gethostname()}/{os.getpid()}",
+                owner=f"{_by_hand()}{os.getpid()}",
                 stop=stop,
                 progress=shown.show,
                 films_a_minute=films_a_minute,
@@ -76,7 +81,23 @@ def pull(
         raise typer.Exit(1)
 
 
-def _rows(store: Any, source: str) -> list[dict[str, Any]]:
+def _by_hand() -> str:
+    """What the owners of this host's leases by hand begin with."""
+    return f"by hand/{socket.gethostname()}/"
+
+
+def _forget_the_dead(store: Store, source: str) -> None:
+    """A command that was killed here has left its lease: nobody has to wait for that to run out."""
+    from screening_node.intake.pull.window import utc_now
+    from screening_node.store import pulls
+
+    holder = pulls.holder(store, source, now=utc_now()) or ""
+    number = holder.removeprefix(_by_hand())
+    if number != holder and number.isdecimal() and not Path(f"/proc/{number}").exists():
+        pulls.give_back_lease(store, source, holder)
+
+
+def _rows(store: Store, source: str) -> list[dict[str, Any]]:
     from screening_node.store import pulls
 
     return [

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from integration import archives, peers
 from integration.archives import MARCH_11, MARCH_12, Filled, films_of
 from typer.testing import CliRunner, Result
@@ -15,7 +18,7 @@ from unit.cli.site_config import CONFIG
 
 from screening_node import cli
 from screening_node.errors import AlreadyRunning, Misconfigured, NotFound, SourceUnavailable
-from screening_node.store import pulls
+from screening_node.store import pulls, tables
 from screening_node.store.session import Store
 
 
@@ -72,6 +75,27 @@ def test_an_archive_that_is_away(tmp_path: Path) -> None:
     assert isinstance(done.exception, SourceUnavailable)
     (row,) = json.loads(run(tmp_path / "node.toml", "--status", "--json").stdout)
     assert (row["state"], "cannot be reached" in row["error"]) == ("open", True)
+
+
+def test_a_command_that_was_killed(config: Path, pacs: Filled, tmp_path: Path) -> None:
+    pacs.fill(films_of(MARCH_11, 3))
+    assert run(config, "--status").exit_code == 0, "makes the store"
+    command = [sys.executable, "-m", "screening_node", "pull", "--config", str(config), "--source", "pacs"]
+    command += ["--from", "2024-03-11", "--films-a-minute", "1"]
+    store = Store(f"sqlite:///{tmp_path / 'node.sqlite'}")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        peers.wait_until(lambda: count(store, tables.instances) == 1, 60)
+        killed.kill()
+    assert run(config, "--from", "2024-03-11").exit_code == 0
+    (day,) = pulls.days(store, "pacs")
+    assert (day.state, day.counts) == (pulls.DayState.DONE, pulls.Counts(found=3, taken=2, there=1))
+    assert count(store, tables.instances) == count(store, tables.jobs) == 3
+    store.close()
+
+
+def count(store: Store, table: sa.Table) -> int:
+    with store.read() as tx:
+        return int(tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
 
 def test_while_another_process_fetches(config: Path, tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from unit.cli.site_config import CONFIG
 
+from screening_node.assembly.admin import archives, shown_settings
 from screening_node.assembly.looks import ways_in
 from screening_node.assembly.pull import nightly, window_of
 from screening_node.assembly.running import processes
 from screening_node.assembly.ways_in import stow_callers
-from screening_node.errors import Misconfigured
+from screening_node.errors import Misconfigured, SourceUnavailable
 from screening_node.intake.stow.callers import StowCaller
 from screening_node.settings import Settings, load_settings
 
@@ -154,8 +155,22 @@ def test_what_is_refused_of_an_archive(tmp_path: Path, block: str, reason: str) 
     assert reason in refused(tmp_path, block)
 
 
-def test_an_archive_that_does_not_answer_is_found_by_the_doctor(tmp_path: Path) -> None:
+def test_an_archive_that_does_not_answer_is_found_by_the_doctor_and_the_settings_page(tmp_path: Path) -> None:
     block = PACS.replace("192.0.2.1", "127.0.0.1").replace("104", "1") + "timeout_seconds = 1"
-    (look,) = ways_in(load(tmp_path, block))
+    settings = load(tmp_path, block)
+    (look,) = ways_in(settings)
+    (archive,) = archives(settings)
+    assert (archive.name, archive.described) == ("archive pacs", "pacs (PACS at 127.0.0.1:1): films come from there")
+    with pytest.raises(SourceUnavailable, match="cannot be reached"):
+        archive.ask()
     assert (look.check, look.state) == ("pull pacs", "fail")
     assert "cannot be reached" in look.message
+
+
+def test_the_settings_page_shows_every_way_in_and_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENING_NODE__INTAKE__STOW__CALLERS__0__TOKEN", TOKEN)
+    stow = '[intake.stow]\ncallers = [{ name = "PACS" }]\n[intake.folder]\npath = "films"\n'
+    told = shown_settings(load(tmp_path, PACS, WEB, stow))
+    assert {"intake", "intake.stow", "intake.stow.callers 1", "intake.folder", "pull 1", "pull 2"} <= told.keys()
+    assert told["intake.stow.callers 1"]["name"] == "PACS"
+    assert TOKEN not in str(told)
