@@ -63,7 +63,8 @@ def _subgroups(evidence: Evidence) -> str:
         for row in rows
         if row["by"] != "all" and row["films"] >= _LEAST_FILMS and _side(row, "r", whole) < 0
     ]
-    return f"Worse than on all films (R {whole:.3f}): {'; '.join(poor)}." if poor else ""
+    said = f"R lower than on all films ({whole:.3f}), as it also is where densities vary less"
+    return f"{said}: {'; '.join(poor)}." if poor else ""
 
 
 def _refusals(evidence: Evidence) -> str:

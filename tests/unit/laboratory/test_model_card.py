@@ -262,7 +262,8 @@ def test_weaknesses_are_those_that_the_intervals_bear_out() -> None:
         "On average the estimate is off, in g/cm²: L1 by 0.020 (high).",
         "The 90 % intervals are too narrow; they cover: L1 80 %.",
         "The 90 % intervals are wider than they need to be; they cover: L2 97 %.",
-        "Worse than on all films (R 0.850): finding effusion (R 0.600, 30 films).",
+        "R lower than on all films (0.850), as it also is where densities vary less: "
+        "finding effusion (R 0.600, 30 films).",
         "7 of 100 films were refused: the figures are of the others.",
     ]
 
