@@ -66,6 +66,18 @@ def limits(settings: Settings) -> Limits:
     return Limits(min_free_bytes=section.min_free_mib * MIB, max_object_bytes=section.max_object_mib * MIB)
 
 
+def in_words(settings: Settings) -> list[str]:
+    """The ways in beside C-STORE, a line each, for people's eyes."""
+    stow, folder = settings.intake.stow, settings.intake.folder
+    lines = []
+    if stow is not None:
+        lines.append(f"STOW-RS on {stow.host}:{stow.port}{' with TLS' if stow.tls is not None else ''}")
+    if folder is not None:
+        lines.append(f"Watches {folder.path}")
+    archives = ", ".join(each.name for each in settings.pull if each.first_day is not None)
+    return [*lines, f"Fetches at night from {archives}"] if archives else lines
+
+
 def stow_callers(section: StowSection) -> tuple[StowCaller, ...]:
     """Who may send over HTTP; empty where everybody may."""
     return tuple(_stow_caller(each) for each in section.callers)

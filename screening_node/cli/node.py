@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def serve(config: ConfigOption = None) -> None:
     """Run the node: take films in over DICOM, judge them, send reports. Ctrl-C or SIGTERM stops it."""
     from screening_node import assembly
+    from screening_node.assembly import ways_in
     from screening_node.settings import load_settings
 
     settings = load_settings(config)
@@ -31,6 +32,7 @@ def serve(config: ConfigOption = None) -> None:
     page = assembly.admin_page(settings) or "switched off ([admin] enabled, port)"
     for line in (
         f"Listens as {settings.node.ae_title} on {assembly.ports_in_words(settings)}",
+        *ways_in.in_words(settings),
         f"Stores in {settings.store.safe_url} and {settings.store.archive}",
         f"Reports to {destinations}",
         f"Judges with bundle {card.name} in {settings.pathways.chest_film.bundle}",

@@ -6,21 +6,26 @@ import datetime as dt
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from factory import PATIENT_ID, PATIENT_NAME
+from certificates import Authority
+from factory import PATIENT_ID, PATIENT_NAME, save
 from integration import archives, peers
 from integration.archives import MARCH_11, MARCH_12, MARCH_13, Filled, films_of, no_film
 from integration.nodes import IntakeRunner, RunningIntake
 
+from screening_node.delivery.destination import Destination
+from screening_node.delivery.sender import send_files
 from screening_node.errors import SourceRefused, SourceUnavailable
 from screening_node.intake.pull.dimse import DimsePeer, DimseSource
 from screening_node.intake.pull.puller import Ended, Pace, Progress, Puller, days_between
 from screening_node.intake.pull.source import Wanted
 from screening_node.store import pulls, tables
 from screening_node.store.pulls import Counts, DayState
+from screening_node.tls import ClientTls, Identity, Trust
 
 PEERS = {
     "orthanc-move": partial(archives.orthanc, way="move"),
@@ -181,6 +186,46 @@ def test_an_archive_that_does_not_know_where_the_node_is(node: RunningIntake, tm
         ended = puller(pacs, node).run([MARCH_11], threading.Event())
         assert ended is Ended.DONE
         assert counted(node)[MARCH_11] == (DayState.PARTIAL, Counts(found=1, failed=1))
+
+
+def test_over_tls(node: RunningIntake, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    pair, own = authority.issue("orthanc"), authority.issue("node")
+    settings = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(pair.certificate),
+        "DicomTlsPrivateKey": str(pair.key),
+        "DicomTlsTrustedCertificates": str(authority.certificate),
+        "DicomTlsRemoteCertificateRequired": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
+    }
+    (film,) = films_of(MARCH_11, 1)
+    identity = Identity(certificate=own.certificate, key=own.key)
+    tls = ClientTls(trust=Trust(authorities=authority.certificate), identity=identity)
+    with peers.orthanc(tmp_path / "pacs", **settings) as pacs:
+        there = Destination(name="pacs", ae_title="ORTHANC", host="127.0.0.1", port=pacs.port, tls=tls)
+        assert send_files([save(film, tmp_path / "film.dcm")], there, calling_ae="CR1")[0].error is None
+        peer = DimsePeer(
+            name="pacs",
+            ae_title="ORTHANC",
+            host="127.0.0.1",
+            port=pacs.port,
+            calling_ae="NODE",
+            by_get=True,
+            tls=tls,
+            seconds=20,
+        )
+        door = archives.door_of(node.store, node.archive)
+        for each in (peer, replace(peer, tls=replace(tls, identity=None)), replace(peer, tls=None)):
+            asked = DimseSource(each, Wanted(), door, lambda uid: False)
+            fetching = Puller("pacs", asked, node.store, "me", Pace(), clock=utc_now)
+            if each is peer:
+                assert fetching.run([MARCH_11], threading.Event()) is Ended.DONE
+            else:
+                with pytest.raises(SourceUnavailable, match="cannot be reached"):
+                    fetching.run([MARCH_12], threading.Event())
+    assert list(node.kept()) == [film.SOPInstanceUID]
 
 
 def test_a_move_destination_that_is_unknown(node: RunningIntake, tmp_path: Path) -> None:

@@ -12,14 +12,20 @@ import pytest
 from certificates import Authority
 from factory import CR, PATIENT_ID, PATIENT_NAME, make_dx, save, to_bytes
 from integration import peers
+from integration.bad_input.test_disk import tiny_disk
 from integration.modality import data_set_of
 from integration.nodes import RunningIntake
 from integration.stow_sender import StowRunner, open_request, post, related, running_stow, status_line
+from integration.test_own_objects import judged
 from pydicom.uid import generate_uid
+from unit.reporting import cases
+from unit.reporting.companions import REPORTER
 
+from screening_node.domain.result import RefusalCode
 from screening_node.intake.files import Limits
 from screening_node.intake.statuses import IntakeStatus as Status
 from screening_node.intake.stow.callers import StowCaller
+from screening_node.reporting.kinds import Kind, ObjectSet
 from screening_node.store import tables
 from screening_node.store.archive import Archive
 from screening_node.store.session import Store
@@ -217,6 +223,37 @@ def test_a_disk_below_its_reserve(run_stow_rs: StowRunner) -> None:
         assert (answer.status, answer.headers["retry-after"]) == (503, "30")
         assert answer.failed() == {film.SOPInstanceUID: Status.OUT_OF_DISK}
         assert stow.kept() == {}
+
+
+def test_a_disk_that_is_full(store: Store, tmp_path: Path) -> None:
+    small, large = make_dx(), make_dx(rows=1024, columns=1024)
+    with (
+        tiny_disk(tmp_path / "disk", 400) as disk,
+        running_stow(store, Archive(disk / "archive")) as stow,
+    ):
+        answer = post(stow.port, related([to_bytes(large)]))
+        assert (answer.status, answer.failed()) == (503, {large.SOPInstanceUID: Status.OUT_OF_DISK})
+        assert stow.spooled() == []
+        answer = post(stow.port, related([to_bytes(large), to_bytes(small)]))
+        assert (answer.status, answer.kept()) == (202, [small.SOPInstanceUID]), "a small one still fits"
+
+
+def test_an_archive_that_is_gone(run_stow_rs: StowRunner, archive: Archive, tmp_path: Path) -> None:
+    with run_stow_rs() as stow:
+        archive.root.rename(tmp_path / "unmounted")
+        answer = post(stow.port, related([to_bytes(make_dx())]))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "30")
+        (tmp_path / "unmounted").rename(archive.root)
+        assert post(stow.port, related([to_bytes(make_dx())])).status == 200
+
+
+def test_the_nodes_own_objects_are_kept_and_not_judged(stow: RunningIntake, archive: Archive, tmp_path: Path) -> None:
+    film = cases.film_file(tmp_path / "film.dcm")
+    wanted = ObjectSet(kinds=tuple(Kind)).wanted(None)
+    made = REPORTER.reports(film, cases.result(), cases.RAISED, cases.AT, 1, wanted)
+    answer = post(stow.port, related([report.data for report in made.values()]))
+    assert (answer.status, len(answer.kept())) == (200, len(made))
+    assert set(judged(stow.store, archive)) == {RefusalCode.OWN_OBJECT}
 
 
 def test_objects_and_messages_too_large(run_stow_rs: StowRunner) -> None:

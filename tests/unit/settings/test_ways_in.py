@@ -13,7 +13,7 @@ from screening_node.assembly.admin import archives, shown_settings
 from screening_node.assembly.looks import ways_in
 from screening_node.assembly.pull import nightly, window_of
 from screening_node.assembly.running import processes
-from screening_node.assembly.ways_in import stow_callers
+from screening_node.assembly.ways_in import in_words, stow_callers
 from screening_node.errors import Misconfigured, SourceUnavailable
 from screening_node.intake.stow.callers import StowCaller
 from screening_node.settings import Settings, load_settings
@@ -174,3 +174,13 @@ def test_the_settings_page_shows_every_way_in_and_no_token(tmp_path: Path, monke
     assert {"intake", "intake.stow", "intake.stow.callers 1", "intake.folder", "pull 1", "pull 2"} <= told.keys()
     assert told["intake.stow.callers 1"]["name"] == "PACS"
     assert TOKEN not in str(told)
+
+
+def test_what_serve_says_of_them(tmp_path: Path) -> None:
+    blocks = (PACS + "first_day = 2020-01-31", WEB, f'[intake.stow]\n[intake.folder]\npath = "{tmp_path}/films"')
+    assert in_words(load(tmp_path, *blocks)) == [
+        "STOW-RS on 127.0.0.1:8104",
+        f"Watches {tmp_path}/films",
+        "Fetches at night from pacs",
+    ]
+    assert in_words(load(tmp_path)) == []
