@@ -9,11 +9,10 @@ from screening_node.settings import Settings
 from screening_node.tls import ClientTls, Identity, ServerTls, Trust
 
 if TYPE_CHECKING:
-    from screening_node.settings.access import DestinationTlsSection, NodeTlsSection, TlsSection
-    from screening_node.settings.ways_in import StowTlsSection
+    from screening_node.settings.access import DestinationTlsSection, ListeningTlsSection, NodeTlsSection, TlsSection
 
 
-def server_tls(section: NodeTlsSection | StowTlsSection) -> ServerTls:
+def server_tls(section: ListeningTlsSection) -> ServerTls:
     """What a port with TLS shows, and whom it believes."""
     shown, trust = _identity(section), _trust(section) if section.client_certificates else None
     assert shown is not None  # the section was checked

@@ -63,13 +63,10 @@ class TlsSection(Section):
         return self
 
 
-class NodeTlsSection(TlsSection):
-    """A second port that speaks TLS, with rules of its own. 2762 is the port registered for DICOM over TLS."""
+class ListeningTlsSection(TlsSection):
+    """TLS of a port that the node listens on; ``client_certificates``: callers have to show one."""
 
-    host: Host | None = None
-    port: Port = 2762
-    client_certificates: bool = True
-    allow: tuple[AllowSection, ...] = ()
+    client_certificates: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -80,6 +77,19 @@ class NodeTlsSection(TlsSection):
                 "client certificates are wanted, but none can be verified",
                 "Name the authorities that signed them, or write client_certificates = false.",
             )
+        return self
+
+
+class NodeTlsSection(ListeningTlsSection):
+    """A second port that speaks TLS, with rules of its own. 2762 is the port registered for DICOM over TLS."""
+
+    host: Host | None = None
+    port: Port = 2762
+    client_certificates: bool = True
+    allow: tuple[AllowSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_that_are_shown(self) -> Self:
         if not self.client_certificates and any(entry.certificate for entry in self.allow):
             raise wrong("allow names certificates that clients do not show", "Drop client_certificates = false.")
         return self

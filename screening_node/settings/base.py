@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from ipaddress import ip_address
 from typing import Annotated
@@ -41,6 +42,29 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def web_address(value: str, what: str, *, fix: str, plain: str | None = None) -> str:
+    """An address of ``what``, http or https, without user, query and fragment; ``plain`` says why http will not do.
+
+    Raises what ``wrong`` makes. Plain http to this machine itself always does.
+    """
+    parts = split_url(value)
+    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
+        raise wrong(f"{value!r} is no address of {what}", fix)
+    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
+        raise wrong("an address holds no user, question mark or hash", fix)
+    if plain is not None and parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise wrong(plain, "Write https; http is for this machine (127.0.0.1).")
+    return value
+
+
+def listed(value: object) -> object:
+    """A list, or one that an environment variable holds as JSON: pydantic-settings reads none below a list."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 AeTitle = Annotated[str, AfterValidator(_ae_title)]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from screening_node.reporting.language import Language
 from screening_node.settings.access import DestinationTlsSection
-from screening_node.settings.base import Host, Port, Section, is_loopback, split_url, wrong
+from screening_node.settings.base import Host, Port, Section, web_address, wrong
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -28,14 +28,8 @@ def _uri(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    parts = split_url(value)
-    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        raise wrong(f"{value!r} is no address of a server", 'Write its base address, for example "https://HOST/fhir".')
-    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
-        raise wrong("an address holds no user, question mark or hash", "Write the base address alone; see token_file.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise wrong("patients' data would go out unencrypted", "Write https; http is for this machine (127.0.0.1).")
-    return value.rstrip("/")
+    fix = 'Write its base address alone, for example "https://HOST/fhir"; a token stands in token_file.'
+    return web_address(value, "a server", fix=fix, plain="patients' data would go out unencrypted").rstrip("/")
 
 
 Text = Annotated[str, AfterValidator(_field)]

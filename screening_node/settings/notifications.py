@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from screening_node.notifications.topics import Topic
-from screening_node.settings.base import Section, split_url, wrong
+from screening_node.settings.base import Section, listed, web_address, wrong
 from screening_node.settings.clock import Hour, Minute, TimeZone
 from screening_node.settings.messages import Name
 
 
 def _page(value: str) -> str:
-    parts = split_url(value)
-    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        raise wrong(f"{value!r} is no address of a page", 'Write it as a browser does, such as "https://HOST:8180".')
-    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
-        raise wrong("an address holds no user, question mark or hash", "Write scheme, host and port alone.")
-    return value.rstrip("/")
+    fix = 'Write scheme, host and port, as a browser does: "https://HOST:8180".'
+    return web_address(value, "a page", fix=fix).rstrip("/")
 
 
 class ChannelSection(Section):
@@ -32,16 +27,7 @@ class ChannelSection(Section):
     name: Name
     apprise_url: SecretStr | None = None
     apprise_url_file: Path | None = None
-    about: Annotated[tuple[Topic, ...], Field(min_length=1)] = tuple(Topic)
-
-    @field_validator("about", mode="before")
-    @classmethod
-    def _from_environment(cls, value: object) -> object:
-        """pydantic-settings reads no JSON below a list."""
-        try:
-            return json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            return value
+    about: Annotated[tuple[Topic, ...], Field(min_length=1), BeforeValidator(listed)] = tuple(Topic)
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

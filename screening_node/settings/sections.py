@@ -6,7 +6,6 @@ not get another silently. Every check here is one that needs no network and chan
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Discriminator,
     Field,
     SecretStr,
@@ -31,7 +31,7 @@ from screening_node.reporting import sentence as sentences
 from screening_node.reporting.kinds import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Kind
 from screening_node.reporting.language import Language
 from screening_node.settings.access import AllowSection, DestinationTlsSection, NodeTlsSection
-from screening_node.settings.base import AeTitle, Host, Port, Section, wrong
+from screening_node.settings.base import AeTitle, Host, Port, Section, listed, wrong
 from screening_node.settings.messages import FhirSection, Hl7Section, Name
 from screening_node.settings.notifications import NotificationsSection
 from screening_node.settings.retention import RetentionSection
@@ -142,17 +142,8 @@ class DestinationSection(Section):
     port: Port
     tls: DestinationTlsSection | None = None
     sr: SrClass = SrClass.THREE_D
-    objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = (Kind.SR,)
+    objects: Annotated[tuple[Kind, ...], Field(min_length=1), BeforeValidator(listed)] = (Kind.SR,)
     language: Language = Language.ENGLISH
-
-    @field_validator("objects", mode="before")
-    @classmethod
-    def _from_environment(cls, value: object) -> object:
-        """pydantic-settings reads no JSON below a list."""
-        try:
-            return json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            return value
 
     @field_validator("objects")
     @classmethod

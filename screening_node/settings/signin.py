@@ -8,19 +8,13 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from screening_node.settings.base import Section, is_loopback, split_url, wrong
+from screening_node.settings.base import Section, split_url, web_address, wrong
 
 
 def _safe(value: str, what: str, example: str) -> str:
     """An address over TLS, or of this machine; without user, query and fragment."""
-    parts = split_url(value)
-    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        raise wrong(f"{value!r} is no address of {what}", f'Write one, for example "{example}".')
-    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
-        raise wrong("an address holds no user, question mark or hash", f'Write it alone, for example "{example}".')
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise wrong("whoever listens could sign in as somebody else", "Write https; http is for this machine.")
-    return value
+    plain = "whoever listens could sign in as somebody else"
+    return web_address(value, what, fix=f'Write it alone, for example "{example}".', plain=plain)
 
 
 def _issuer(value: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from screening_node.settings.access import DestinationTlsSection, Network, TlsSection, not_empty
-from screening_node.settings.base import AeTitle, Host, Port, Section, is_loopback, split_url, wrong
+from screening_node.settings.access import DestinationTlsSection, ListeningTlsSection, Network, not_empty
+from screening_node.settings.base import AeTitle, Host, Port, Section, is_loopback, web_address, wrong
+from screening_node.settings.clock import TimeZone
 from screening_node.settings.messages import Name
 
 
@@ -36,30 +36,13 @@ class StowCallerSection(Section):
         return self.token is not None or self.token_file is not None
 
 
-class StowTlsSection(TlsSection):
-    """TLS of the port for STOW-RS."""
-
-    client_certificates: bool = False
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.certificate is None:
-            raise wrong("a port with TLS needs a certificate", "Name certificate and key, both as PEM files.")
-        if self.client_certificates and self.authorities is None:
-            raise wrong(
-                "client certificates are wanted, but none can be verified",
-                "Name the authorities that signed them, or drop client_certificates.",
-            )
-        return self
-
-
 class StowSection(Section):
     """DICOMweb STOW-RS; the section's being there switches it on."""
 
     host: Host = "127.0.0.1"
     port: Port = 8104
     callers: tuple[StowCallerSection, ...] = ()
-    tls: StowTlsSection | None = None
+    tls: ListeningTlsSection | None = None
     max_requests: Annotated[int, Field(ge=1, le=256)] = 16
     max_request_mib: Annotated[int, Field(ge=1, le=65536)] = 4096
 
@@ -85,24 +68,8 @@ class FolderSection(Section):
 
 
 def _base_address(value: str) -> str:
-    parts = split_url(value)
-    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        raise wrong(f"{value!r} is no address of a server", 'Write its base, for example "https://HOST/dicom-web".')
-    if parts.username is not None or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
-        raise wrong("an address holds no user, question mark or hash", "Write the base address alone; see token_file.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise wrong("patients' data would come unencrypted", "Write https; http is for this machine (127.0.0.1).")
-    return value.rstrip("/")
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, KeyError) as error:  # KeyError: ZoneInfoNotFoundError is one
-        raise wrong(
-            f"{value!r} is no time zone that this machine knows", 'Write a name such as "Europe/Berlin" or "UTC".'
-        ) from error
-    return value
+    fix = 'Write its base address alone, for example "https://HOST/dicom-web"; a token stands in token_file.'
+    return web_address(value, "a server", fix=fix, plain="patients' data would come unencrypted").rstrip("/")
 
 
 Code = Annotated[str, Field(pattern=r"^[A-Z0-9_ ]{1,16}$")]
@@ -124,7 +91,7 @@ class PullSection(Section):
     first_day: dt.date | None = None
     last_day: dt.date | None = None
     window: tuple[dt.time, dt.time] = (dt.time(22), dt.time(5))
-    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    time_zone: TimeZone | None = None
     films_a_minute: Annotated[float, Field(ge=0, le=6000)] = 20
     timeout_seconds: Annotated[float, Field(ge=1, le=120)] = 60
 
