@@ -27,14 +27,18 @@ def retract(
 ) -> list[int]:
     """Take an alarm back and have its films judged again; their exams' numbers.
 
-    Raises NotFound, IllegalTransition or ChangedMeanwhile, as ``alarms.retract``.
+    Films that the rule of retention has removed are none of them: nothing new can be reported of those. Raises
+    NotFound, IllegalTransition or ChangedMeanwhile, as ``alarms.retract``.
     """
     key = tx.execute(sa.select(t.alarms.c.patient_key).where(t.alarms.c.number == number)).scalar()
     if key is None:
         raise NotFound(f"There is no alert {number}.", fix="List them: screening-node alerts list.")
     alarms.lock_patient(tx, key)  # a film of the patient that is just being committed decides again
     alarms.retract(tx, number, by=by, reason=reason, now=now, version=version)
-    films = sa.select(t.results.c.exam_id).where(t.results.c.alarm == number, t.results.c.current)
+    removed = sa.select(t.instances.c.id).where(
+        t.instances.c.exam_id == t.results.c.exam_id, t.instances.c.removed_at.is_not(None)
+    )
+    films = sa.select(t.results.c.exam_id).where(t.results.c.alarm == number, t.results.c.current, ~removed.exists())
     exams = [int(exam) for exam in tx.execute(films.order_by(t.results.c.exam_id)).scalars()]
     for exam in exams:
         insert_job(tx, exam, priority=0, now=now)

@@ -94,6 +94,15 @@ def test_every_film_behind_an_alarm_is_reported_again(bench: Bench) -> None:
     assert {bench.result(exam).alarm_status for exam in films} == {AlarmStatus.RETRACTED}
 
 
+def test_a_film_that_retention_removed_is_not_asked_for(bench: Bench) -> None:
+    alarmed(bench)
+    with bench.store.begin() as tx:
+        tx.execute(t.instances.update().values(removed_at=utc_now()))
+    assert retract(bench) == []
+    assert bench.rows(t.alarms)[0].outcome == "retracted"
+    assert bench.claim() == []
+
+
 def test_what_was_dismissed_can_still_be_retracted_and_nothing_twice(bench: Bench) -> None:
     alarmed(bench)
     actions.close(bench.store, 1, actor="dr", comment="Nothing.")
