@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from screening_node.cli import migration
+from screening_node.cli import migration, patients
 from screening_node.cli.console import (
     ActorOption,
     Columns,
@@ -31,6 +31,7 @@ Folder = Annotated[Path, typer.Argument(help="The backup's folder.", file_okay=F
 def add_to(app: typer.Typer) -> None:
     """Hang these commands under the root."""
     migration.add_to(store)
+    patients.add_to(store)
     app.add_typer(store, name="store")
 
 

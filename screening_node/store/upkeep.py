@@ -52,6 +52,14 @@ def vacuum(store: Store) -> None:
         ) from error
 
 
+def fold(store: Store) -> None:
+    """Write the log beside an SQLite file into the file, and empty it, unless somebody reads at the moment."""
+    if store.file is None:
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(store.file, timeout=30)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _faults_of_database(store: Store) -> Iterator[Fault]:
     if store.file is None:  # a database server checks its own pages
         return

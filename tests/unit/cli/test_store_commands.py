@@ -15,7 +15,7 @@ from cli.site_config import CONFIG
 from typer.testing import CliRunner, Result
 
 from screening_node import __version__, cli
-from screening_node.errors import AlreadyRunning
+from screening_node.errors import AlreadyRunning, Misconfigured, NotFound
 from screening_node.queue import queue
 from screening_node.service import single_run
 from screening_node.store import records, schema
@@ -142,3 +142,50 @@ def test_retention_by_hand(node: Path) -> None:
 def _dry_run(node: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(run(node, "retain", "--dry-run", "--json").stdout)
     return rows
+
+
+@pytest.fixture
+def patient(node: Path) -> Path:
+    """A node with one patient, and a file that says who that is."""
+    store = Store(f"sqlite:///{node}/node.sqlite")
+    with store.begin() as tx:
+        records.record_instance(tx, an_instance("1.2", b"film"))
+        queue.cancel(tx, 1, now=dt.datetime.now(dt.UTC))
+    store.close()
+    (node / "who.toml").write_text('patient_id = "P1"\n')
+    return node
+
+
+def test_a_patient_is_forgotten_once_that_is_meant(patient: Path) -> None:
+    config = ["--config", str(patient / "node.toml")]
+    asked = CliRunner().invoke(cli.app, ["store", "purge-patient", *config], input="P1\n\nno\n")
+    assert asked.exit_code == 1
+    assert "1 exams" in asked.stderr
+    done = run(patient, "purge-patient", "--identity", str(patient / "who.toml"), "--yes", "--actor", "mia", "--json")
+    assert json.loads(done.stdout)["exams"] == 1
+    again = run(patient, "purge-patient", "--identity", str(patient / "who.toml"), "--yes")
+    assert isinstance(again.exception, NotFound)
+
+
+def test_a_patient_is_exported_by_an_identity_from_standard_input(patient: Path, tmp_path: Path) -> None:
+    arguments = ["store", "export-patient", str(tmp_path / "out"), "--identity", "-", "--json"]
+    config = ["--config", str(patient / "node.toml")]
+    done = CliRunner().invoke(cli.app, [*arguments, *config], input='patient_id = "P1"\n')
+    assert json.loads(done.stdout) == {"films": 0, "missing": 1}, "its file was never there"
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "text", ["patient_id = P1", 'name = "P1"', 'patient_id = "P1"\nname = "x"', "patient_id = 1", ""]
+)
+def test_an_identity_that_is_none_is_refused_without_being_quoted(patient: Path, text: str) -> None:
+    (patient / "who.toml").write_text(text)
+    refused = run(patient, "purge-patient", "--identity", str(patient / "who.toml"), "--yes")
+    assert isinstance(refused.exception, Misconfigured)
+    assert "P1" not in str(refused.exception)
+
+
+def test_no_identity_can_be_written_on_the_command_line(patient: Path) -> None:
+    assert run(patient, "purge-patient", "P1", "--yes").exit_code == 2
+    assert run(patient, "export-patient", str(patient / "out"), "P1").exit_code == 2
+    assert not (patient / "out").exists()
