@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from admin_films import SiteFilms, fill
-from admin_site import LIMITS, PASSWORD, a_config, add_users, running
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from admin_chromium import Watched, filled_site, running_chromium, sign_in
+from admin_films import VALIDATION
+from playwright.sync_api import Browser, expect
 
 from screening_node.admin import listings
-from screening_node.store.archive import Archive
 from screening_node.store.session import Store
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PAGES = ("/", "/exams", "/work", "/overview", "/audit", "/settings")
 #: WCAG 2.2, 1.4.3: contrast of text.
 CONTRAST = 4.5
@@ -35,40 +21,15 @@ CONTRAST = 4.5
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, with a fresh profile, or a skip that says where to get it."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("Debian's chromium is missing: apt-get install chromium")
-    with sync_playwright() as playwright:
-        assert isinstance(playwright, Playwright)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def site(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Store, int]]:
     """Some days of a site with users: its address, its store, and the exam of its newest alert."""
-    folder = tmp_path_factory.mktemp("site")
-    store = Store(f"sqlite:///{shutil.copy(empty_database, folder / 'node.db')}")
-    archive, config = Archive(folder / "archive"), a_config()
-    films = SiteFilms(store, archive, config.reference, folder, LIMITS)
-    exam = fill(films, dt.datetime.now(dt.UTC), days=3, size=640)
-    add_users(store)
-    with running(config, store, archive) as address:
-        yield address, store, exam
-    store.close()
-
-
-class Watched:
-    """A page of which every message, every failure and every request is kept."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.complaints, self.hosts = page, list[str](), set[str | None]()
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
+    with filled_site(empty_database, tmp_path_factory.mktemp("site"), validation=VALIDATION) as made:
+        yield made.address, made.store, made.exam
 
 
 @pytest.fixture
@@ -79,14 +40,6 @@ def watched(chromium: Browser) -> Iterator[Watched]:
     context.close()
     assert opened.complaints == []
     assert opened.hosts == {"127.0.0.1"}, "no request leaves the host"
-
-
-def sign_in(page: Page, address: str, name: str, path: str = "/") -> None:
-    page.goto(address + path)
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(address + path)
 
 
 def test_an_admin_finds_an_alert_acknowledges_it_and_finds_that_in_the_audit(
@@ -167,9 +120,11 @@ def test_a_refused_film_is_found_and_explained(watched: Watched, site: tuple[str
     page = watched.page
     sign_in(page, address, "viewer", "/work")
     page.get_by_role("link", name="not frontal").click()
-    page.locator("a.row").first.click()
+    page.locator("#refused a.row").first.click()
     expect(page.get_by_text("Not judged.", exact=True)).to_be_visible()
     expect(page.get_by_text("The film is a lateral one").first).to_be_visible()
+    failed = page.get_by_role("row").filter(has_text="Lung fields against the mediastinum")
+    expect(failed).to_contain_text("refused")
 
 
 def test_an_ended_session_leads_to_the_sign_in(watched: Watched, site: tuple[str, Store, int]) -> None:
@@ -227,7 +182,9 @@ def test_text_is_legible_and_nothing_overflows(chromium: Browser, site: tuple[st
     )
     page = context.new_page()
     sign_in(page, address, "admin")
-    for path in (*PAGES, f"/exams/{exam}", f"/exams/{exam - 1}", "/nothing"):
+    (report,) = listings.deliveries(site[1], exam=exam)
+    report_page = f"/exams/{exam}/reports/{report['id']}"
+    for path in (*PAGES, f"/exams/{exam}", f"/exams/{exam - 1}", report_page, "/work?reason=not-frontal", "/nothing"):
         page.goto(address + path)
         assert page.evaluate(_FAINT, CONTRAST) == [], (path, scheme)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
