@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_KEPT_OTHERWISE = "This SOP Instance UID is kept with other content."
+
 
 class StoreHandler:
     """Keeps received objects. ``route`` says which exam a header belongs to, ``patient_of`` whose it is."""
@@ -120,27 +122,29 @@ class StoreHandler:
             scanner=equipment(header),
         )
         recorded = self._commits.record(instance, spool.priority)
-        if recorded is Recorded.CONFLICT and self._correct(instance):
-            return Recorded.CORRECTED
         if recorded is Recorded.CONFLICT:
-            # other content has another name, so this is nobody else's file
-            self._archive.discard(self._archive.path(path))
-            raise Refused(IntakeStatus.DUPLICATE_SOP_INSTANCE, "This SOP Instance UID is kept with other content.")
+            recorded = self._correct(instance)
         if recorded is Recorded.DUPLICATE and not self._archive.path(path).is_file():
             raise StoreUnavailable("The rule of retention took the film of before at this very moment.")
         return recorded
 
-    def _correct(self, instance: NewInstance) -> bool:
-        """Whether it is the kept film with another header; then it has taken that one's place.
+    def _correct(self, instance: NewInstance) -> Recorded:
+        """Let the kept film with another header take its place. Raises Refused where it is anything else.
 
-        The file of before stays, without a row (``store check`` names it): a worker may be reading it.
+        The file of before stays, without a row (``store check`` names it): a worker may be reading it. Nor is a
+        correction's own file removed where it came to nothing: the same one may have come twice at once.
         """
         with self._store.read() as tx:
             before = corrections.kept(tx, instance.sop_instance_uid)
-        if before is None or not same_picture(self._archive.path(before.path), self._archive.path(instance.path)):
-            return False
+        new = self._archive.path(instance.path)
+        if before is None or not same_picture(self._archive.path(before.path), new):
+            self._archive.discard(new)  # other content has another name, so this is nobody else's file
+            raise Refused(IntakeStatus.DUPLICATE_SOP_INSTANCE, _KEPT_OTHERWISE)
         with self._store.begin() as tx:
-            return corrections.correct(tx, instance, before, now=dt.datetime.now(dt.UTC))
+            recorded = corrections.correct(tx, instance, now=dt.datetime.now(dt.UTC))
+        if recorded is Recorded.CONFLICT:
+            raise Refused(IntakeStatus.DUPLICATE_SOP_INSTANCE, _KEPT_OTHERWISE)
+        return recorded
 
 
 def _place_of(error: BaseException) -> str:

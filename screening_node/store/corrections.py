@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from screening_node.store import alarms, retractions
 from screening_node.store import tables as t
 from screening_node.store.jobs import insert_job
-from screening_node.store.records import NewInstance, audit
+from screening_node.store.records import NewInstance, Recorded, audit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,20 +33,21 @@ def kept(tx: sa.Connection, sop_instance_uid: str) -> Kept | None:
     return None if row is None else Kept(**row._mapping)
 
 
-def correct(tx: sa.Connection, instance: NewInstance, instead_of: Kept, *, now: dt.datetime) -> bool:
+def correct(tx: sa.Connection, instance: NewInstance, *, now: dt.datetime) -> Recorded:
     """Put a film with its new header in the place of the kept one, and have it judged again.
 
-    The caller has made sure that both show the same picture, of the same study. False where something else is kept by
-    now, or where the new header makes another exam of it: then nothing is written.
+    The caller has made sure that both show the same picture, of the same study. DUPLICATE where just that is kept by
+    now; CONFLICT, and nothing written, where nothing is, or where the new header makes another exam of it.
     """
-    if (instance.exam.pathway, instance.exam.key) != (instead_of.pathway, instead_of.key):
-        return False
-    mine = sa.and_(
-        t.instances.c.sop_instance_uid == instance.sop_instance_uid, t.instances.c.sha256 == instead_of.sha256
-    )
+    before = kept(tx, instance.sop_instance_uid)
+    if before is None or (instance.exam.pathway, instance.exam.key) != (before.pathway, before.key):
+        return Recorded.CONFLICT
+    if before.sha256 == instance.sha256:
+        return Recorded.DUPLICATE
+    mine = sa.and_(t.instances.c.sop_instance_uid == instance.sop_instance_uid, t.instances.c.sha256 == before.sha256)
     changed = t.instances.update().where(mine)
     if not tx.execute(changed.values(sha256=instance.sha256, size=instance.size, path=instance.path)).rowcount:
-        return False
+        return Recorded.CONFLICT  # somebody was faster
     exam_id = _exam(tx, instance, now)
     insert_job(tx, exam_id, priority=0, now=now)
     audit(
@@ -57,7 +58,7 @@ def correct(tx: sa.Connection, instance: NewInstance, instead_of: Kept, *, now: 
         detail={"sop_instance_uid": instance.sop_instance_uid},
         at=now,
     )
-    return True
+    return Recorded.CORRECTED
 
 
 def _exam(tx: sa.Connection, instance: NewInstance, now: dt.datetime) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import sqlalchemy as sa
 from factory import make_dx
 from integration.modality import modality
@@ -59,3 +61,27 @@ def test_other_pixels_or_another_study_are_no_correction(intake: RunningIntake) 
             assert sender.store_dataset(other) == Status.DUPLICATE_SOP_INSTANCE
     assert exam(intake) == before
     assert {name for _, name in intake.audited()} == {"DUPLICATE_SOP_INSTANCE"}
+
+
+def test_one_correction_from_many_senders_at_once_is_kept(intake: RunningIntake) -> None:
+    film = make_dx(seed=1)
+    right = again(film, PatientID="RIGHT-1")
+    statuses: list[int | None] = []
+
+    def send() -> None:
+        with modality(intake.port) as sender:
+            statuses.append(sender.store_dataset(right))
+
+    with modality(intake.port) as sender:
+        assert sender.store_dataset(film) == Status.SUCCESS
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Status.SUCCESS in statuses
+    assert set(statuses) <= {Status.SUCCESS, Status.DUPLICATE_SOP_INSTANCE}
+    assert exam(intake).patient_id == "RIGHT-1"
+    with intake.store.read() as tx:
+        (path,) = tx.execute(sa.select(t.instances.c.path)).scalars()
+    assert intake.archive.path(path).is_file(), "no sender takes another's file away"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +13,14 @@ from scripted import HEALTHY, THIN, ScriptedPathway
 
 from screening_node.admin import actions
 from screening_node.domain.alarm import HEADER_CORRECTED, NO_LONGER_RAISED, RETRACTED_BY_A_PERSON, AlarmStatus
+from screening_node.domain.exam import ExamKey
 from screening_node.errors import ChangedMeanwhile, IllegalTransition, NotFound, Permanent
 from screening_node.queue.lease import utc_now
 from screening_node.reporting.kinds import SopReference
 from screening_node.store import corrections
 from screening_node.store import tables as t
 from screening_node.store.archive import Archive
-from screening_node.store.corrections import Kept
+from screening_node.store.records import Recorded
 from screening_node.store.session import Store
 
 pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
@@ -135,9 +135,7 @@ def corrected(bench: Bench, exam: int, says: object = THIN, **changes: Any) -> b
     path = bench.archive.keep(temp, row.sop_instance_uid)
     instance = an_instance(row.sop_instance_uid, b"again", path=path, **changes)
     with bench.store.begin() as tx:
-        before = corrections.kept(tx, row.sop_instance_uid)
-        assert before is not None
-        return corrections.correct(tx, instance, before, now=utc_now())
+        return corrections.correct(tx, instance, now=utc_now()) is Recorded.CORRECTED
 
 
 def test_a_corrected_header_gives_a_new_report_though_the_numbers_are_the_same(bench: Bench) -> None:
@@ -198,17 +196,20 @@ def test_a_film_that_is_being_judged_is_judged_as_corrected(bench: Bench) -> Non
     assert (bench.result(exam).revision, bench.result(exam).alarm_status) == (1, AlarmStatus.NOT_RAISED)
 
 
-def test_a_film_that_is_kept_otherwise_by_now_is_no_correction(bench: Bench) -> None:
+def test_what_makes_another_exam_of_a_film_or_nothing_new_is_no_correction(bench: Bench) -> None:
     exam = alarmed(bench)
     (row,) = bench.rows(t.instances)
-    (of,) = bench.rows(t.exams)
-    known = Kept(sha256=row.sha256, path=row.path, pathway=of.pathway, key=of.key)
-    again = an_instance(row.sop_instance_uid, b"again", received_at=dt.datetime.now(dt.UTC))
-    for before in (replace(known, sha256="0" * 64), replace(known, key="elsewhere")):
+    elsewhere = ExamKey(pathway="chest_film", key="elsewhere", complete=True)
+    for instance, outcome in (
+        (an_instance(row.sop_instance_uid, b"again", exam=elsewhere), Recorded.CONFLICT),
+        (an_instance("1.2.3.4", b"again"), Recorded.CONFLICT),
+        (an_instance(row.sop_instance_uid), Recorded.DUPLICATE),
+    ):
         with bench.store.begin() as tx:
-            assert not corrections.correct(tx, again, before, now=utc_now())
+            assert corrections.correct(tx, instance, now=utc_now()) is outcome
     assert bench.rows(t.instances) == [row]
     assert bench.result(exam).revision == 1
+    assert bench.claim() == []
 
 
 def test_nothing_is_kept_under_a_strange_uid(bench: Bench) -> None:
