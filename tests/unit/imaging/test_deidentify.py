@@ -20,8 +20,8 @@ SECRET = "Zyxwvu"
 #: Values of each kind of text that carry the secret; kinds that cannot are left out.
 WITH_SECRET = {
     "AE": SECRET, "LO": SECRET, "LT": SECRET, "PN": f"{SECRET}^Real", "SH": SECRET, "ST": SECRET, "UC": SECRET,
-    "UT": SECRET, "UR": f"https://{SECRET}", "CS": SECRET.upper(), "DA": "19110203", "DT": "19110203", "UI": "1.2.1911.203",
-    "AS": "077Y", "TM": "010203",
+    "UT": SECRET, "UR": f"https://{SECRET}", "CS": SECRET.upper(), "DA": "19110203", "DT": "19110203",
+    "UI": "1.2.1911.203", "AS": "077Y", "TM": "010203",
 }  # fmt: skip
 PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
 
