@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 from admin_site import PASSWORD, add_users
+from unit.store.migrating import migrate_down
 
 from screening_node.admin import listings
-from screening_node.admin.accounts import Accounts
+from screening_node.admin.accounts import Accounts, Vouched
 from screening_node.errors import NotFound, Permanent
 from screening_node.store import accounts as rows
 from screening_node.store import tables as t
@@ -126,3 +128,36 @@ def test_an_accounts_repr_holds_no_hash(accounts: Accounts, store: Store) -> Non
     with store.read() as tx:
         account = rows.by_name(tx, "viewer")
     assert "argon2" not in repr(account)
+
+
+MIA = Vouched(issuer="https://login.example", subject="1", name="mia", role="viewer")
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("mia", "oidc:mia"),
+        ("Mía Müller\n<b>", "oidc:M_a_M_ller__b_"),
+        ("x" * 300, "oidc:" + "x" * 50),
+        ("", "oidc:user"),
+        ("oidc:root", "oidc:oidc_root"),
+    ],
+)
+def test_whatever_a_provider_calls_somebody_is_a_name_of_ours(store: Store, name: str, called: str) -> None:
+    Accounts(store, issuer=MIA.issuer).sign_in_vouched(replace(MIA, name=name))
+    assert Accounts(store).names() == [(called, "viewer", True)]
+
+
+def test_subjects_of_two_issuers_are_two_people(store: Store) -> None:
+    accounts = Accounts(store, issuer=MIA.issuer)
+    for issuer in (MIA.issuer, "https://another.example", MIA.issuer):
+        accounts.sign_in_vouched(replace(MIA, issuer=issuer))
+    assert [name for name, _, _ in accounts.names()] == ["oidc:mia", "oidc:mia~2"]
+
+
+def test_an_older_node_gets_no_account_without_a_password(store: Store) -> None:
+    add_users(store)
+    Accounts(store, issuer=MIA.issuer).sign_in_vouched(MIA)
+    migrate_down(store, "0004")
+    assert [name for name, _, _ in Accounts(store).names()] == ["admin", "reviewer", "viewer"]
+    store.migrate()
