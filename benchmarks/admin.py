@@ -203,7 +203,7 @@ def result(n: int, document: dict[str, Any]) -> dict[str, Any]:
         "alarm_status": "raised",
         "alarm_reason": "Below threshold.",
         "alarm": n,
-        "bundle": "compact 0.1.0",
+        "bundle": "chest_film 0.2.0",
         "document": document,
         "created_at": at(n) + dt.timedelta(seconds=2),
     }

@@ -72,7 +72,7 @@ class SiteFilms:
         self.store, self.archive, self.reference, self.folder = store, archive, reference, folder
         self.model = ModelIdentity(
             pathway="chest_film",
-            bundle="chest_film compact 0.1.0",
+            bundle="chest_film 0.2.0",
             weights_sha256="ab" * 32,
             configuration_sha256="cd" * 32,
             members=3,

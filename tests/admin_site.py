@@ -39,7 +39,7 @@ def a_config(**changes: Any) -> AdminConfig:
         "port": free_port(),
         "node": "SCREENING_NODE",
         "version": "0.1.0",
-        "bundle": "compact 0.1.0",
+        "bundle": "chest_film 0.2.0",
         "limits_of_use": LIMITS,
         "reference": load_reference_table(REPOSITORY / "config" / "references" / "wang2022-implied.toml"),
         "destinations": ("pacs",),
