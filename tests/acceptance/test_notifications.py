@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import notification_peers as receivers
+import pytest
 from acceptance.node import Node, another_film
 from integration import peers
 from notification_peers import SECRET
@@ -16,6 +17,7 @@ NAME, NUMBER = "FICTION^Fanny", "FICTION-4711"
 OWED = "select count(*) from outbox where kind = 'notification' and sop_instance_uid like 'alarm/%'"
 
 
+@pytest.mark.timeout(600)
 def test_an_alarm_reaches_people_once(films: Mapping[str, Path], tmp_path: Path) -> None:
     film = another_film(films["thin"], tmp_path, PatientName=NAME, PatientID=NUMBER)
     port = peers.free_port()
