@@ -17,7 +17,7 @@ from screening_node.pathways.chest_film.architecture import EstimatorArchitectur
 TRAIN, CALIBRATION, TEST = "train", "calibration", "test"
 _PARTS = (TRAIN, CALIBRATION, TEST)
 _TOP = {"name", "version", "reference", "thresholds", "cohorts", "inputs", "training", "estimator", "models"}
-_MODEL = {"table", "name", "seeds", "films", "shuffled"}
+_MODEL = {"table", "name", "seeds", "films", "epochs", "shuffled"}
 _ARCHITECTURE = {field.name for field in fields(EstimatorArchitecture)}
 
 
@@ -33,8 +33,8 @@ class PartPlan:
 class ModelPlan:
     """One row of a table: a network, trained once for each of ``seeds``.
 
-    ``films``: train on so many of the training films only (0: all); ``shuffled``: the labels are dealt out at random,
-    so that whatever it learns is chance.
+    ``films``: train on so many of the training films only (0: all); ``epochs``: for so long (0: as all others);
+    ``shuffled``: the labels are dealt out at random, so that whatever it learns is chance.
     """
 
     table: str
@@ -42,6 +42,7 @@ class ModelPlan:
     architecture: EstimatorArchitecture
     seeds: tuple[int, ...] = (0,)
     films: int = 0
+    epochs: int = 0
     shuffled: bool = False
 
     @property
@@ -109,6 +110,7 @@ def _model(row: Mapping[str, Any], number: int, shared: Mapping[str, Any], reade
         architecture=architecture,
         seeds=tuple(row.get("seeds", (0,))),
         films=int(row.get("films", 0)),
+        epochs=int(row.get("epochs", 0)),
         shuffled=bool(row.get("shuffled", False)),
     )
 
@@ -123,4 +125,5 @@ def _check(plan: Plan, reader: Reader) -> None:
     reader.check(len(set(keys)) == len(keys), "models", "must differ in table and name")
     for model in plan.models:
         reader.check(0 <= model.films <= plan.cohorts[TRAIN].films, f"{model.key}.films", "must be within the cohort")
+        reader.check(model.epochs >= 0, f"{model.key}.epochs", "must not be negative")
         reader.check(bool(model.seeds), f"{model.key}.seeds", "must list at least one seed")

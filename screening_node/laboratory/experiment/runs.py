@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,7 @@ def _task(plan: Plan, model: ModelPlan, seed: int, cohort: Cohort, out: Path) ->
     return EstimatorTask(
         name=f"{model.key}-{seed}",
         architecture=model.architecture,
-        stage=plan.stage,
+        stage=replace(plan.stage, epochs=model.epochs or plan.stage.epochs),
         crops=inputs_path(cohort, _training_order(plan, model), out / "inputs"),
         bmd=bmd,
         train=train[: model.films] if model.films else train,
