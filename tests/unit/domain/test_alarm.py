@@ -6,13 +6,17 @@ from dataclasses import replace
 import pytest
 
 from screening_node.domain.alarm import (
+    HEADER_CORRECTED,
+    RETRACTED_BY_A_PERSON,
     AlarmDecision,
     AlarmStatus,
     AlarmStep,
     KnownAlarm,
     PatientFacts,
+    Retraction,
     ThresholdSet,
     add_months,
+    after,
     confidence,
     decide,
     findings,
@@ -131,3 +135,26 @@ def test_the_window_is_symmetric_and_includes_its_last_day() -> None:
     assert within(dt.date(2025, 3, 31), STUDY, 12)
     assert within(STUDY, dt.date(2025, 3, 31), 12)
     assert not within(dt.date(2025, 3, 30), STUDY, 12)
+
+
+@pytest.mark.parametrize("crossed", [True, False, None])
+def test_a_retraction_stands_whatever_the_film_says_now(crossed: bool | None) -> None:
+    found = decide(
+        crossed=crossed,
+        study_date=STUDY,
+        known=[KnownAlarm(number=7, study_date=STUDY)],
+        facts=PatientFacts(diagnosed=True),
+        window_months=12,
+        retraction=Retraction(alarm=3, reason="A marker."),
+    )
+    assert (found.step, found.status, found.alarm) == (AlarmStep.RETRACT, AlarmStatus.RETRACTED, 3)
+    assert found.reason == f"{RETRACTED_BY_A_PERSON} A marker."
+    assert found.corrects
+    assert after(AlarmStatus.RAISED, found) == found, "nothing is said of an alarm that stays open"
+
+
+def test_what_was_said_of_other_data_is_said_first() -> None:
+    changed = after(AlarmStatus.RAISED, decided(crossed=False), corrected=True)
+    assert changed.reason == f"{HEADER_CORRECTED} {decided(crossed=False).reason}"
+    assert changed.corrects
+    assert not decided().corrects

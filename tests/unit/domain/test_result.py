@@ -116,3 +116,19 @@ def test_a_check_passes_within_its_limits() -> None:
     assert GateCheck(name="tilt", value=20.0, most=20.0).passed
     assert not GateCheck(name="tilt", value=20.1, most=20.0).passed
     assert not GateCheck(name="width_ratio", value=0.69, least=0.7, most=1.6).passed
+
+
+def test_an_interval_is_given_by_calibrated_weights_alone() -> None:
+    plain, _ = JUDGED.findings
+    sure = dataclasses.replace(plain, calibrated=True)
+    assert plain.interval is None
+    assert sure.interval == (plain.bmd - 1.645 * plain.sd, plain.bmd + 1.645 * plain.sd)
+    calibrated = dataclasses.replace(JUDGED, findings=(sure,))
+    back = ScreeningResult.from_dict(json.loads(json.dumps(calibrated.to_dict())))
+    assert back.findings[0].calibrated
+    assert back.sha256 == calibrated.sha256 != dataclasses.replace(JUDGED, findings=(plain,)).sha256
+
+
+def test_a_result_without_calibration_is_stored_as_before() -> None:
+    """The same answer has the same hash as in earlier versions, so that no film is reported anew for nothing."""
+    assert all("calibrated" not in finding for finding in JUDGED.to_dict()["findings"])

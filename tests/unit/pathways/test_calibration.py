@@ -38,6 +38,7 @@ def estimates(bmd: float = 1.0) -> tuple[BmdEstimate, ...]:
 def test_a_scanner_with_lines_of_its_own_gets_them_and_every_other_the_common_ones() -> None:
     own = calibrate(estimates(), CALIBRATION, 'Maker "X" Modell Ä')
     assert isinstance(own, tuple)
+    assert all(estimate.calibrated for estimate in own)
     assert [estimate.bmd for estimate in own] == pytest.approx([0.9, 1.0, 1.1, 1.2])
     assert [estimate.sd for estimate in own] == pytest.approx([0.135, 0.135, 0.135, 0.18])
     for scanner in (None, "Maker Y"):
