@@ -19,6 +19,6 @@ def test_a_pacs_answers_or_is_said_to_be_away(site: Path, tmp_path: Path) -> Non
         configure(site, archive=pacs.port, away=peers.free_port())
         archive, away = admin_config(load_settings(site)).reachable
         assert archive.ask() == "answers C-ECHO"
-    assert archive.described == f"archive (PACS at 127.0.0.1:{pacs.port})"
+        assert archive.described == f"archive (PACS at 127.0.0.1:{pacs.port})"
     with pytest.raises(DestinationUnavailable):
         away.ask()
