@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from admin_films import SiteFilms, fill
 from admin_site import LIMITS, PASSWORD, a_config, add_users, running
+from integration import peers
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from screening_node.store.archive import Archive
@@ -33,10 +33,8 @@ ARGUMENTS = [
 
 @contextlib.contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """A browser with a fresh profile, or a skip that says where to get it."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("Debian's chromium is missing: apt-get install chromium")
+    """A browser with a fresh profile."""
+    path = peers.require("chromium", "chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration import peers
 from postgresql_server import PostgresqlServer
 
 from screening_node.store.archive import Archive
@@ -44,7 +45,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlS
     """A PostgreSQL server of the tests' own, on a loopback port, in a temporary folder."""
     reason = PostgresqlServer.why_not()
     if reason is not None:
-        pytest.skip(reason)
+        peers.missing(reason)
     with PostgresqlServer.running() as server:
         yield server
 

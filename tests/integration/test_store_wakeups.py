@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from builders import NOW, OPEN, a_result, an_instance, an_outgoing
+from integration import peers
 from integration.test_queue_worker import QUICK, Bench
 from postgresql_server import PostgresqlServer
 
@@ -27,7 +28,7 @@ def server() -> Iterator[PostgresqlServer]:
     """A server that the test may stop."""
     reason = PostgresqlServer.why_not()
     if reason is not None:
-        pytest.skip(reason)
+        peers.missing(reason)
     with PostgresqlServer.running() as running:
         yield running
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from integration import peers
 
 from screening_node.settings import load_settings
 
@@ -36,10 +36,7 @@ def unit(tmp_path: Path) -> Path:
 
 
 def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        pytest.skip("systemd-analyze is missing: apt-get install systemd")
-    command = [program, *arguments]
+    command = [peers.require("systemd-analyze", "systemd"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 import warnings
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import factory
 import numpy as np
 import pytest
+from integration import peers
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -66,9 +66,7 @@ SMOOTH = (np.add.outer(np.arange(64), np.arange(48)) * 30 + 300).astype(np.uint1
     ids=["lossless", "lossless, first order", "extended, 12 bits"],
 )
 def test_older_jpeg(tmp_path: Path, option: str, within: int) -> None:
-    encoder = shutil.which("dcmcjpeg")
-    if encoder is None:
-        pytest.skip("dcmcjpeg is missing; install the Debian package dcmtk")
+    encoder = peers.require("dcmcjpeg", "dcmtk")
     plain = factory.save(film(PixelData=SMOOTH.astype("<u2").tobytes()), tmp_path / "plain.dcm")
     subprocess.run([encoder, option, "+un", str(plain), str(tmp_path / "jpeg.dcm")], check=True, capture_output=True)
     found = pixels.decode(pixels.read(tmp_path / "jpeg.dcm")).pixels
